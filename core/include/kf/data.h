@@ -1,0 +1,68 @@
+/* Data: datasets that models train on and predict from, and files of them. */
+#ifndef KF_DATA_H
+#define KF_DATA_H
+
+#include "kf/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A dataset has a number of samples and named fields, each with one array per sample. Fields are
+ * matched to a model's inputs and outputs by name. A dataset is the caller's: free it after the
+ * last use. Makers return NULL when they fail (kf_last_error tells why). */
+typedef struct kf_dataset kf_dataset;
+
+/* Arrays in the caller's memory, which must stay as it is; every array has the samples axis first
+ * and the same length there. Arrays without a name stand, in their order, for the model's inputs
+ * and then its outputs. */
+KF_API kf_dataset *kf_dataset_arrays(const kf_array *arrays, int32_t n_arrays);
+
+/* The datasets of an HDF5 file, read in place, never loaded whole. A field's name is its path in
+ * the file without the first slash. */
+typedef struct kf_dataset_options {
+    size_t size;
+    const char *group; /* take the datasets of this group only, by their names inside it          */
+    const char *const *map; /* "field=dataset" pairs ended by NULL: the model's name, the file's */
+    int64_t start, end; /* rows of every field; end 0: to the last                              */
+} kf_dataset_options;
+KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_options *options);
+#define kf_dataset_open(path, ...)                                                                 \
+    kf_dataset_open_with((path),                                                                   \
+                         &(kf_dataset_options){.size = sizeof(kf_dataset_options), __VA_ARGS__})
+
+KF_API void kf_dataset_free(kf_dataset *dataset); /* accepts NULL */
+
+KF_API int64_t kf_dataset_samples(const kf_dataset *dataset);
+KF_API int32_t kf_dataset_fields(const kf_dataset *dataset);
+KF_API const char *kf_dataset_field_name(const kf_dataset *dataset, int32_t field);
+KF_API kf_dtype kf_dataset_field_dtype(const kf_dataset *dataset, int32_t field);
+KF_API kf_shape kf_dataset_field_shape(const kf_dataset *dataset, int32_t field); /* one sample */
+
+/* Rows [start, start + rows) of a field, converted to `dtype`, into `out`. */
+KF_API kf_status kf_dataset_read(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows,
+                                 kf_dtype dtype, void *out);
+
+/* Writes an HDF5 file of named fields, rows at a time. The file appears under its name, whole, at
+ * kf_writer_close; kf_writer_free without it leaves no trace. */
+typedef struct kf_writer kf_writer;
+KF_API kf_writer *kf_writer_new(const char *path);
+KF_API kf_status kf_writer_add_field(kf_writer *writer, const char *name, kf_dtype dtype,
+                                     const kf_shape *sample_shape);
+KF_API kf_status kf_writer_append(kf_writer *writer, int32_t field, int64_t rows, const void *data);
+KF_API kf_status kf_writer_close(kf_writer *writer);
+KF_API void kf_writer_free(kf_writer *writer); /* accepts NULL */
+
+/* Converts idx files (the format of MNIST; plain or gzip) into fields of one HDF5 file. Image
+ * fields of three axes (samples, rows, columns) get a fourth of one channel if `add_channel`. */
+typedef struct kf_idx_field {
+    const char *name; /* the dataset to make, "train/image" say */
+    const char *path; /* the idx file                         */
+    int32_t add_channel;
+} kf_idx_field;
+KF_API kf_status kf_import_idx(const char *output, const kf_idx_field *fields, int32_t n_fields);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

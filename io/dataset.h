@@ -1,0 +1,37 @@
+/* What every kind of dataset answers: how many samples, which fields, and "fill these rows". */
+#ifndef KFI_IO_DATASET_H
+#define KFI_IO_DATASET_H
+
+#include "kf/data.h"
+
+typedef struct kfi_field_info {
+    const char *name; /* NULL: by position */
+    kf_dtype dtype;
+    kf_shape shape; /* of one sample */
+} kfi_field_info;
+
+/* A kind of dataset is this struct with its own data behind it. Reads may come from several threads
+ * at once. */
+struct kf_dataset {
+    int64_t samples;
+    int32_t n_fields;
+    kfi_field_info *fields;
+    /* Rows [start, start + rows) of one field as `as`, densely into out. */
+    kf_status (*read)(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows, kf_dtype as,
+                      void *out);
+    void (*free)(kf_dataset *dataset);
+};
+
+/* The field of that name; -1 if there is none. */
+int32_t kfi_dataset_find(const kf_dataset *dataset, const char *name);
+
+/* Rows rows[0 … n-1] of a field, in that order; runs of neighbours are read together. */
+kf_status kfi_dataset_gather(kf_dataset *dataset, int32_t field, const int64_t *rows, int64_t n,
+                             kf_dtype as, void *out);
+
+/* Converts `count` elements; KF_INVALID with index, value and range for a value that does not fit
+ * an integer type or is not whole. `first` is added to the index in the message. */
+kf_status kfi_convert(const void *from, kf_dtype from_dtype, void *to, kf_dtype to_dtype,
+                      int64_t count, int64_t per_row, int64_t first_row, const char *what);
+
+#endif
