@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "core/base/memory.h"
 
 #include <stdarg.h>

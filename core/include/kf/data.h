@@ -27,9 +27,15 @@ typedef struct kf_dataset_options {
     int64_t start, end; /* rows of every field; end 0: to the last                              */
 } kf_dataset_options;
 KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_options *options);
-#define kf_dataset_open(path, ...)                                                                 \
-    kf_dataset_open_with((path),                                                                   \
-                         &(kf_dataset_options){.size = sizeof(kf_dataset_options), __VA_ARGS__})
+#define kf_dataset_open(...) KF_DATASET_OPEN_CALL(__VA_ARGS__, .size = sizeof(kf_dataset_options))
+#define KF_DATASET_OPEN_CALL(path, ...)                                                            \
+    kf_dataset_open_with((path), &(kf_dataset_options){__VA_ARGS__})
+
+/* The same data with every value of one field times `factor` (pixels by 1/255), as float32. Takes
+ * `inner` over and frees it with itself; on failure (NULL: no such field) `inner` stays the
+ * caller's.
+ */
+KF_API kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor);
 
 KF_API void kf_dataset_free(kf_dataset *dataset); /* accepts NULL */
 

@@ -28,6 +28,9 @@ typedef enum kf_status {
  * "" if there was none. */
 KF_API const char *kf_last_error(void);
 
+/* The status of that call, for makers that return NULL; KF_OK if there was none. */
+KF_API kf_status kf_last_status(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,74 @@
+/* A formula is a list of ops on values, in the order they were written: what layers, losses,
+ * derivatives and optimizers write, and what a plan is made from. Values are assigned once; a
+ * weight changes by kfi_assign, which takes effect when everybody who reads the old value is done.
+ */
+#ifndef KFI_GRAPH_FORMULA_H
+#define KFI_GRAPH_FORMULA_H
+
+#include "core/graph/weight.h"
+#include "ops/attributes.h"
+#include "ops/op.h"
+
+typedef struct kfi_formula kfi_formula;
+
+/* What a value stands for. Steps carry it into profiles: which call of which layer, which way. */
+typedef struct kfi_scope {
+    const char *name; /* of the layer, loss …; lives as long as the graph */
+    int32_t call;     /* which call (node) of it                          */
+    enum kfi_direction { KFI_FORWARD = 0, KFI_BACKWARD, KFI_UPDATE } direction;
+} kfi_scope;
+
+/* A symbolic formula only works out shapes (the batch axis may be KF_ANY). */
+kf_status kfi_formula_new(bool symbolic, bool training, kfi_formula **formula);
+void kfi_formula_free(kfi_formula *formula);
+bool kfi_formula_training(const kfi_formula *formula);
+bool kfi_formula_symbolic(const kfi_formula *formula);
+
+/* The first failure in this formula (its message restored into kf_last_error), or KF_OK. After a
+ * failure all functions give KFI_NONE, so writers need no checks in between. */
+kf_status kfi_formula_status(const kfi_formula *formula);
+/* Records a failure found by a writer itself: `return kfi_formula_fail(f, kfi_fail(…));` */
+kf_status kfi_formula_fail(kfi_formula *formula, kf_status status);
+
+/* The scope of what is written next; returns the one before, to be put back. */
+kfi_scope kfi_formula_scope(kfi_formula *formula, kfi_scope scope);
+
+/* Shape and dtype of a value (of rank 0 for KFI_NONE). Valid until the next value is made. */
+const kfi_array *kfi_type(const kfi_formula *formula, kfi_value value);
+
+/* Values from outside. A source is fed before each run (its name is for messages). */
+kfi_value kfi_source(kfi_formula *formula, const char *name, kf_dtype dtype, const kf_shape *shape);
+/* A weight's value at this point: what was last assigned to it, else its value before the run. */
+kfi_value kfi_weight_value(kfi_formula *formula, kf_weight *weight);
+kfi_value kfi_random_state(kfi_formula *formula); /* int64 (2): {seed, step}, fed by the trainer */
+uint32_t kfi_random_stream(kfi_formula *formula); /* a number of its own for each dropout */
+
+/* kfi_emit(f, "matmul", &(kfi_matmul){0}, x, kernel): the (first) output of an op. Attributes are
+ * copied; NULL for none. */
+#define kfi_emit(formula, op, attributes, ...)                                                     \
+    kfi_emit_list((formula), (op), (attributes), (const kfi_value[]){__VA_ARGS__},                 \
+                  (int)(sizeof((kfi_value[]){__VA_ARGS__}) / sizeof(kfi_value)), NULL)
+/* more (may be NULL) receives the second and further outputs. */
+kfi_value kfi_emit_list(kfi_formula *formula, const char *op, const void *attributes,
+                        const kfi_value *in, int n_in, kfi_value *more);
+
+/* Shorthands that many writers need. */
+kfi_value kfi_fill(kfi_formula *formula, const kf_shape *shape, float value);
+kfi_value kfi_reshape(kfi_formula *formula, kfi_value x, const kf_shape *shape); /* one KF_ANY */
+
+/* When the run ends, the weight has this value (same shape). A later assignment replaces it. */
+void kfi_assign(kfi_formula *formula, kf_weight *weight, kfi_value value);
+
+/* Forgets all assignments so far: for a forward pass of the training phase that changes nothing. */
+void kfi_drop_assignments(kfi_formula *formula);
+
+/* Adds a scalar to the loss: penalties of regularizers. */
+void kfi_add_loss(kfi_formula *formula, kfi_value scalar);
+int32_t kfi_added_losses(const kfi_formula *formula, const kfi_value **losses);
+
+/* Writes the derivative of the scalar `loss` with respect to each of `wrt` (KFI_NONE where none
+ * flows) as further ops. Contributions to one value are added in a fixed order. */
+kf_status kfi_differentiate(kfi_formula *formula, kfi_value loss, const kfi_value *wrt,
+                            int32_t n_wrt, kfi_value *gradients);
+
+#endif

@@ -1,0 +1,46 @@
+/* What a formula is made of: for the files that write it, differentiate it, and plan it. */
+#ifndef KFI_GRAPH_FORMULA_INTERNAL_H
+#define KFI_GRAPH_FORMULA_INTERNAL_H
+
+#include "core/graph/formula.h"
+
+typedef struct kfi_formula_value {
+    kfi_array type;    /* no data */
+    int32_t node;      /* that makes it; -1 for a source or a weight */
+    char *source;      /* its name, of a source */
+    kf_weight *weight; /* of a weight           */
+} kfi_formula_value;
+
+/* One application of an op. */
+typedef struct kfi_formula_node {
+    const kfi_op *op;
+    kfi_scope scope;
+    int32_t n_in, n_out;
+    kfi_value *in, *out;
+    void *attributes;
+    void *block; /* holds in, out and attributes */
+} kfi_formula_node;
+
+typedef struct kfi_assignment {
+    kf_weight *weight;
+    kfi_value value;
+} kfi_assignment;
+
+struct kfi_formula {
+    bool symbolic, training;
+    kfi_scope scope;
+    kfi_formula_value *values;
+    int64_t n_values, values_capacity;
+    kfi_formula_node *nodes; /* in the order written: every input comes before */
+    int64_t n_nodes, nodes_capacity;
+    kfi_assignment *assignments;
+    int64_t n_assignments, assignments_capacity;
+    kfi_value *losses;
+    int64_t n_losses, losses_capacity;
+    kfi_value random_state;
+    uint32_t n_streams;
+    kf_status status; /* the first failure */
+    char message[1024];
+};
+
+#endif

@@ -1,0 +1,409 @@
+/* Building a plan: which nodes of the formula run, where their values live, who waits for whom. */
+#include "core/graph/plan_internal.h"
+
+#include "core/base/memory.h"
+
+#include <string.h>
+
+/* --- which nodes run -------------------------------------------------------------------------- */
+
+/* The value whose memory a value shows: itself, or what a chain of views looks at. */
+static int32_t viewed(const kfi_formula *formula, int32_t value) {
+    int32_t node = formula->values[value].node;
+    while (node >= 0 && formula->nodes[node].op->is_view) {
+        value = formula->nodes[node].in[0].id;
+        node = formula->values[value].node;
+    }
+    return value;
+}
+
+/* A value that a weight is to have is written straight over the weight if the op allows it, nobody
+ * else reads the new value, and everybody who reads the old one was written before. */
+static bool can_overwrite(const kfi_formula *formula, const kfi_assignment *assignment) {
+    const kfi_formula_value *value = &formula->values[assignment->value.id];
+    if (value->node < 0) return false;
+    const kfi_formula_node *maker = &formula->nodes[value->node];
+    int output = 0;
+    while (maker->out[output].id != assignment->value.id) output++;
+    const int input = maker->op->in_place[output] - 1;
+    if (maker->op->is_view || input < 0 || input >= maker->n_in) return false;
+    if (formula->values[maker->in[input].id].weight != assignment->weight) return false;
+    for (int64_t n = 0; n < formula->n_nodes; n++)
+        for (int i = 0; i < formula->nodes[n].n_in; i++) {
+            const int32_t read = formula->nodes[n].in[i].id;
+            if (read == assignment->value.id) return false;
+            const int32_t shown = viewed(formula, read);
+            if (formula->values[shown].weight == assignment->weight && n > value->node)
+                return false;
+            if (read == maker->in[input].id && n == value->node && i != input) return false;
+        }
+    return true;
+}
+
+/* Other assigned values get a copy at the end of the formula, which is written over the weight. */
+static void add_copies(kfi_formula *formula) {
+    for (int64_t i = 0; i < formula->n_assignments; i++) {
+        kfi_assignment *assignment = &formula->assignments[i];
+        if (can_overwrite(formula, assignment)) continue;
+        formula->scope = (kfi_scope){assignment->weight->name, 0, KFI_UPDATE};
+        const kfi_value copy =
+            kfi_emit(formula, "affine", &(kfi_affine){.scale = 1}, assignment->value);
+        if (formula->status == KF_OK) formula->assignments[i].value = copy;
+    }
+}
+
+static void mark_value(const kfi_formula *formula, bool *alive, kfi_value value) {
+    const int32_t node = formula->values[value.id].node;
+    if (node >= 0) alive[node] = true;
+}
+
+/* A node is alive if a result or an assignment needs it. */
+static bool *find_alive(const kfi_plan *plan) {
+    const kfi_formula *formula = plan->formula;
+    bool *alive = kfi_alloc((size_t)formula->n_nodes, sizeof *alive);
+    if (!alive) return NULL;
+    for (int32_t i = 0; i < plan->n_results; i++) mark_value(formula, alive, plan->results[i]);
+    for (int64_t i = 0; i < formula->n_assignments; i++)
+        mark_value(formula, alive, formula->assignments[i].value);
+    for (int64_t n = formula->n_nodes - 1; n >= 0; n--)
+        for (int i = 0; alive[n] && i < formula->nodes[n].n_in; i++)
+            mark_value(formula, alive, formula->nodes[n].in[i]);
+    return alive;
+}
+
+/* --- where values live ------------------------------------------------------------------------ */
+
+static int32_t add_storage(kfi_plan *plan, kfi_storage storage) {
+    if (kfi_reserve((void **)&plan->storages, &plan->storages_capacity, plan->n_storages,
+                    sizeof storage) != KF_OK)
+        return -1;
+    plan->storages[plan->n_storages] = storage;
+    return (int32_t)plan->n_storages++;
+}
+
+static size_t array_bytes(const kfi_array *array) {
+    return (size_t)kfi_shape_count(&array->shape) * kf_dtype_size(array->dtype);
+}
+
+static int32_t storage_of_weight(kfi_plan *plan, const kf_weight *weight) {
+    for (int64_t i = 0; i < plan->n_storages; i++)
+        if (plan->storages[i].outside == weight->data) return (int32_t)i;
+    return add_storage(plan, (kfi_storage){.outside = weight->data, .writer = -1});
+}
+
+/* How many nodes that run, results and assignments read each value, counting views as readers. */
+static void count_readers(const kfi_plan *plan, const bool *alive, int32_t *readers) {
+    const kfi_formula *formula = plan->formula;
+    for (int64_t n = 0; n < formula->n_nodes; n++)
+        for (int i = 0; alive[n] && i < formula->nodes[n].n_in; i++)
+            readers[formula->nodes[n].in[i].id]++;
+    for (int32_t i = 0; i < plan->n_results; i++) readers[plan->results[i].id]++;
+    for (int64_t i = 0; i < formula->n_assignments; i++)
+        readers[formula->assignments[i].value.id]++;
+}
+
+/* The input whose place output `i` may take: its only reader is this node and it lives, unviewed,
+ * in the arena. -1 if none. */
+static int32_t taken_over(const kfi_plan *plan, const kfi_formula_node *node, int i,
+                          const int32_t *readers) {
+    const int input = node->op->in_place[i] - 1;
+    if (input < 0 || input >= node->n_in) return -1;
+    const int32_t value = node->in[input].id;
+    const int32_t storage = plan->storage_of_value[value];
+    const int32_t maker = plan->formula->values[value].node;
+    if (plan->storages[storage].writer < 0 || plan->storages[storage].outside) return -1;
+    if (readers[value] != 1 || plan->formula->nodes[maker].op->is_view) return -1;
+    if (array_bytes(&plan->formula->values[value].type) !=
+        array_bytes(&plan->formula->values[node->out[i].id].type))
+        return -1;
+    return storage;
+}
+
+static int32_t storage_of_output(kfi_plan *plan, const kfi_formula_node *node, int i,
+                                 const int32_t *readers, int32_t step) {
+    const kfi_formula *formula = plan->formula;
+    for (int64_t a = 0; a < formula->n_assignments; a++)
+        if (formula->assignments[a].value.id == node->out[i].id)
+            return storage_of_weight(plan, formula->assignments[a].weight);
+    const int32_t taken = taken_over(plan, node, i, readers);
+    if (taken >= 0) return taken;
+    return add_storage(plan,
+                       (kfi_storage){.bytes = array_bytes(&formula->values[node->out[i].id].type),
+                                     .writer = step});
+}
+
+static int32_t storage_of_leaf(kfi_plan *plan, const kfi_formula_value *value) {
+    if (value->weight) return storage_of_weight(plan, value->weight);
+    return add_storage(plan, (kfi_storage){.is_source = true, .writer = -1});
+}
+
+/* Numbers the steps and gives every value that is alive its storage. */
+static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_t *readers) {
+    const kfi_formula *formula = plan->formula;
+    for (int64_t v = 0; v < formula->n_values; v++) {
+        plan->storage_of_value[v] = -1;
+        if (formula->values[v].node >= 0) continue;
+        plan->storage_of_value[v] = storage_of_leaf(plan, &formula->values[v]);
+        if (plan->storage_of_value[v] < 0) return KF_MEMORY;
+    }
+    for (int64_t n = 0; n < formula->n_nodes; n++) {
+        const kfi_formula_node *node = &formula->nodes[n];
+        plan->step_of_node[n] = alive[n] && !node->op->is_view ? plan->n_steps++ : -1;
+        for (int i = 0; alive[n] && i < node->n_out; i++) {
+            const int32_t storage = node->op->is_view ? plan->storage_of_value[node->in[0].id]
+                                                      : storage_of_output(plan, node, i, readers,
+                                                                          plan->step_of_node[n]);
+            if (storage < 0) return KF_MEMORY;
+            plan->storage_of_value[node->out[i].id] = storage;
+        }
+    }
+    for (int32_t i = 0; i < plan->n_results; i++)
+        plan->storages[plan->storage_of_value[plan->results[i].id]].kept = true;
+    return KF_OK;
+}
+
+/* --- who waits for whom ----------------------------------------------------------------------- */
+
+/* The step that makes a value, looking through views; -1 if it comes from outside. */
+static int32_t maker_step(const kfi_plan *plan, kfi_value value) {
+    const int32_t node = plan->formula->values[viewed(plan->formula, value.id)].node;
+    return node < 0 ? -1 : plan->step_of_node[node];
+}
+
+static void wait_for(kfi_step *step, int32_t other) {
+    int32_t at = step->n_waits_for;
+    while (at > 0 && step->waits_for[at - 1] > other) at--;
+    if (at > 0 && step->waits_for[at - 1] == other) return;
+    memmove(step->waits_for + at + 1, step->waits_for + at,
+            (size_t)(step->n_waits_for - at) * sizeof *step->waits_for);
+    step->waits_for[at] = other;
+    step->n_waits_for++;
+}
+
+static kf_status add_user(kfi_storage *storage, int32_t step) {
+    const kf_status status = kfi_reserve((void **)&storage->users, &storage->users_capacity,
+                                         storage->n_users, sizeof *storage->users);
+    if (status == KF_OK) storage->users[storage->n_users++] = step;
+    return status;
+}
+
+static kf_status add_users(kfi_plan *plan, int32_t s) {
+    const kfi_step *step = &plan->steps[s];
+    const kfi_formula_node *node = &plan->formula->nodes[step->node];
+    kf_status status = KF_OK;
+    for (int i = 0; i < node->n_in && status == KF_OK; i++)
+        status = add_user(&plan->storages[plan->storage_of_value[node->in[i].id]], s);
+    for (int i = 0; i < node->n_out && status == KF_OK; i++)
+        status = add_user(&plan->storages[plan->storage_of_value[node->out[i].id]], s);
+    if (status == KF_OK && step->scratch >= 0) status = add_user(&plan->storages[step->scratch], s);
+    return status;
+}
+
+/* A step waits for the makers of its inputs and, if it writes over a weight, for all who use the
+ * old value. (Users of a storage taken over in the arena are its makers: nothing to add.) */
+static kf_status link_step(kfi_plan *plan, int32_t s) {
+    kfi_step *step = &plan->steps[s];
+    const kfi_formula_node *node = &plan->formula->nodes[step->node];
+    size_t most = (size_t)node->n_in;
+    for (int i = 0; i < node->n_out; i++)
+        most += (size_t)plan->storages[plan->storage_of_value[node->out[i].id]].n_users;
+    step->waits_for = kfi_alloc(most + 1, sizeof *step->waits_for);
+    if (!step->waits_for) return KF_MEMORY;
+    for (int i = 0; i < node->n_in; i++) {
+        const int32_t maker = maker_step(plan, node->in[i]);
+        if (maker >= 0) wait_for(step, maker);
+    }
+    for (int i = 0; i < node->n_out; i++) {
+        const kfi_storage *storage = &plan->storages[plan->storage_of_value[node->out[i].id]];
+        for (int64_t u = 0; storage->outside && u < storage->n_users; u++)
+            wait_for(step, storage->users[u]);
+    }
+    return KF_OK;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+/* Rough costs of this kind of machine, for priorities until they are measured: 50 GFLOP/s, 10 GB/s
+ * and 200 ns to get going. */
+static double estimate_ns(kfi_cost cost) {
+    const double compute = cost.flops / 50, move = cost.bytes / 10;
+    return 200 + (compute > move ? compute : move);
+}
+
+static kf_status make_step(kfi_plan *plan, int32_t node_index, kfi_step *step) {
+    const kfi_formula_node *node = &plan->formula->nodes[node_index];
+    const kfi_op *op = node->op;
+    kfi_array *arrays = kfi_alloc((size_t)(node->n_in + node->n_out), sizeof *arrays);
+    if (!arrays) return KF_MEMORY;
+    for (int i = 0; i < node->n_in; i++) arrays[i] = plan->formula->values[node->in[i].id].type;
+    for (int i = 0; i < node->n_out; i++)
+        arrays[node->n_in + i] = plan->formula->values[node->out[i].id].type;
+    *step = (kfi_step){.node = node_index, .scratch = -1};
+    step->call = (kfi_call){.attributes = node->attributes,
+                            .n_in = node->n_in,
+                            .n_out = node->n_out,
+                            .in = arrays,
+                            .out = arrays + node->n_in};
+    for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++)
+        step->tiles[step->n_stages++] = op->stages[i].tiles ? op->stages[i].tiles(&step->call) : 1;
+    if (op->cost) step->cost = op->cost(&step->call);
+    step->cost_ns = estimate_ns(step->cost);
+    const size_t local = op->tile_scratch ? (op->tile_scratch(&step->call) + 63) / 64 * 64 : 0;
+    if (local > plan->scratch_bytes) plan->scratch_bytes = local;
+    const size_t shared = op->scratch ? op->scratch(&step->call) : 0;
+    if (shared) {
+        step->scratch = add_storage(
+            plan, (kfi_storage){.bytes = shared, .writer = plan->step_of_node[node_index]});
+        if (step->scratch < 0) return KF_MEMORY;
+    }
+    return KF_OK;
+}
+
+static kf_status make_steps(kfi_plan *plan) {
+    plan->steps = kfi_alloc((size_t)plan->n_steps, sizeof *plan->steps);
+    if (!plan->steps) return KF_MEMORY;
+    kf_status status = KF_OK;
+    for (int64_t n = 0; n < plan->formula->n_nodes && status == KF_OK; n++) {
+        const int32_t s = plan->step_of_node[n];
+        if (s < 0) continue;
+        status = make_step(plan, (int32_t)n, &plan->steps[s]);
+        if (status == KF_OK) status = link_step(plan, s);
+        if (status == KF_OK) status = add_users(plan, s);
+    }
+    return status;
+}
+
+/* --- the schedule ----------------------------------------------------------------------------- */
+
+static kf_status make_schedule(kfi_plan *plan) {
+    int64_t n_edges = 0;
+    for (int32_t s = 0; s < plan->n_steps; s++) n_edges += plan->steps[s].n_waits_for;
+    kfi_task *tasks = kfi_alloc((size_t)plan->n_steps, sizeof *tasks);
+    int32_t *edges = kfi_alloc((size_t)n_edges, sizeof *edges);
+    int32_t *filled = kfi_alloc((size_t)plan->n_steps, sizeof *filled);
+    kf_status status = tasks && edges && filled ? KF_OK : KF_MEMORY;
+    if (status == KF_OK) {
+        for (int32_t s = 0; s < plan->n_steps; s++)
+            for (int32_t i = 0; i < plan->steps[s].n_waits_for; i++)
+                tasks[plan->steps[s].waits_for[i]].n_successors++;
+        int32_t *next = edges;
+        for (int32_t s = 0; s < plan->n_steps; s++) {
+            const kfi_step *step = &plan->steps[s];
+            tasks[s].n_stages = step->n_stages;
+            memcpy(tasks[s].tiles, step->tiles, sizeof step->tiles);
+            tasks[s].cost_ns = step->cost_ns;
+            tasks[s].successors = next;
+            next += tasks[s].n_successors;
+        }
+        for (int32_t s = 0; s < plan->n_steps; s++)
+            for (int32_t i = 0; i < plan->steps[s].n_waits_for; i++) {
+                const int32_t before = plan->steps[s].waits_for[i];
+                edges[tasks[before].successors - edges + filled[before]++] = s;
+            }
+        status = kfi_schedule_new(tasks, plan->n_steps, &plan->schedule);
+    }
+    kfi_free(tasks);
+    kfi_free(edges);
+    kfi_free(filled);
+    return status;
+}
+
+/* --- arrays that are fed ---------------------------------------------------------------------- */
+
+static bool is_fed(const kfi_plan *plan, kfi_value value) {
+    return plan->storages[plan->storage_of_value[value.id]].is_source;
+}
+
+static kf_status list_slots(kfi_plan *plan) {
+    int64_t n = 0;
+    for (int32_t s = 0; s < plan->n_steps; s++) n += plan->steps[s].call.n_in;
+    plan->slots = kfi_alloc((size_t)n, sizeof *plan->slots);
+    if (!plan->slots) return KF_MEMORY;
+    for (int32_t s = 0; s < plan->n_steps; s++) {
+        const kfi_formula_node *node = &plan->formula->nodes[plan->steps[s].node];
+        for (int i = 0; i < node->n_in; i++)
+            if (is_fed(plan, node->in[i]))
+                plan->slots[plan->n_slots++] =
+                    (kfi_slot){(kfi_array *)&plan->steps[s].call.in[i], s, i,
+                               plan->storage_of_value[node->in[i].id]};
+    }
+    return KF_OK;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static kf_status build(kfi_plan *plan, const kfi_value *results, int32_t n_results) {
+    kfi_formula *formula = plan->formula;
+    add_copies(formula);
+    if (formula->status != KF_OK) return kfi_formula_status(formula);
+    plan->results = kfi_alloc((size_t)n_results, sizeof *plan->results);
+    plan->result_arrays = kfi_alloc((size_t)n_results, sizeof *plan->result_arrays);
+    plan->step_of_node = kfi_alloc((size_t)formula->n_nodes, sizeof *plan->step_of_node);
+    plan->storage_of_value = kfi_alloc((size_t)formula->n_values, sizeof *plan->storage_of_value);
+    if (!plan->results || !plan->result_arrays || !plan->step_of_node || !plan->storage_of_value)
+        return KF_MEMORY;
+    plan->n_results = n_results;
+    for (int32_t i = 0; i < n_results; i++) {
+        plan->results[i] = results[i];
+        plan->result_arrays[i] = formula->values[results[i].id].type;
+    }
+    bool *alive = find_alive(plan);
+    int32_t *readers = kfi_alloc((size_t)formula->n_values, sizeof *readers);
+    kf_status status = alive && readers ? KF_OK : KF_MEMORY;
+    if (status == KF_OK) {
+        count_readers(plan, alive, readers);
+        status = assign_storages(plan, alive, readers);
+    }
+    kfi_free(alive);
+    kfi_free(readers);
+    if (status == KF_OK) status = make_steps(plan);
+    if (status == KF_OK) status = kfi_plan_place(plan);
+    if (status == KF_OK) status = make_schedule(plan);
+    if (status == KF_OK) status = list_slots(plan);
+    if (status == KF_OK) status = kfi_plan_dump_if_asked(plan);
+    return status;
+}
+
+static kf_status check_results(const kfi_formula *formula, const kfi_value *results, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        if (kfi_is_none(results[i]))
+            return kfi_fail(KF_INVALID, "result %d of %d of a plan is missing", i, n);
+    return kfi_formula_status(formula);
+}
+
+kf_status kfi_plan_new(kfi_formula *formula, const kfi_value *results, int32_t n_results,
+                       kfi_plan **plan) {
+    *plan = NULL;
+    kf_status status = check_results(formula, results, n_results);
+    kfi_plan *made = status == KF_OK ? kfi_alloc(1, sizeof *made) : NULL;
+    if (!made) {
+        kfi_formula_free(formula);
+        return status == KF_OK ? KF_MEMORY : status;
+    }
+    made->formula = formula;
+    status = build(made, results, n_results);
+    if (status == KF_OK)
+        *plan = made;
+    else
+        kfi_plan_free(made);
+    return status;
+}
+
+void kfi_plan_free(kfi_plan *plan) {
+    if (!plan) return;
+    kfi_schedule_free(plan->schedule);
+    for (int32_t s = 0; plan->steps && s < plan->n_steps; s++) {
+        kfi_free((void *)plan->steps[s].call.in);
+        kfi_free(plan->steps[s].waits_for);
+    }
+    for (int64_t i = 0; i < plan->n_storages; i++) kfi_free(plan->storages[i].users);
+    kfi_free(plan->slots);
+    kfi_free(plan->steps);
+    kfi_free(plan->storages);
+    kfi_free(plan->storage_of_value);
+    kfi_free(plan->step_of_node);
+    kfi_free(plan->result_arrays);
+    kfi_free(plan->results);
+    kfi_formula_free(plan->formula);
+    kfi_free(plan);
+}

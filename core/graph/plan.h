@@ -1,0 +1,69 @@
+/* A plan is the list of steps one batch goes through, with who waits for whom.
+ * Built once per batch size and mode; the scheduler runs it, this file never starts a thread. */
+#ifndef KFI_GRAPH_PLAN_H
+#define KFI_GRAPH_PLAN_H
+
+#include "core/graph/formula.h"
+#include "scheduler/schedule.h"
+#include "scheduler/trace.h"
+
+typedef struct kfi_plan kfi_plan;
+
+/* The memory of a run's values. Plans that never run at the same time share one. */
+typedef struct kfi_arena {
+    void *buffer;
+    size_t bytes;
+} kfi_arena;
+kf_status kfi_arena_reserve(kfi_arena *arena, size_t bytes); /* grows; contents are lost */
+void kfi_arena_free(kfi_arena *arena);
+
+/* Makes a plan for `results` (kept after a run) and all assignments of the formula, which it takes
+ * over, also on failure. Steps that neither needs are dropped. */
+kf_status kfi_plan_new(kfi_formula *formula, const kfi_value *results, int32_t n_results,
+                       kfi_plan **plan);
+void kfi_plan_free(kfi_plan *plan); /* accepts NULL */
+
+/* Where a source's data is for the next run; stays the caller's, and in place until the run ends.
+ */
+void kfi_plan_feed(kfi_plan *plan, kfi_value source, const void *data);
+
+/* Looks for a fed index outside its range; returns whether there is one and which. */
+typedef struct kfi_bad_index {
+    const char *source; /* the source's name                */
+    int64_t row;        /* along its first axis             */
+    int64_t value, limit;
+} kfi_bad_index;
+bool kfi_plan_bad_index(const kfi_plan *plan, kfi_bad_index *bad);
+
+/* One run: every step once. The trace's task numbers are step numbers. */
+kf_status kfi_plan_run(kfi_plan *plan, kfi_arena *arena, const kfi_run_options *options);
+
+/* The workers a run gets when `asked` are asked for (0: the default). */
+int32_t kfi_plan_workers(int32_t asked);
+
+/* A result of the last run, valid until the arena is used again. */
+const kfi_array *kfi_plan_result(const kfi_plan *plan, int32_t index);
+
+/* Sizes known before the first run. */
+size_t kfi_plan_peak_bytes(const kfi_plan *plan);    /* the arena                          */
+size_t kfi_plan_scratch_bytes(const kfi_plan *plan); /* per worker, apart from the arena   */
+
+/* Steps, for profiles and dumps. */
+typedef struct kfi_step_info {
+    const char *op;
+    kfi_scope scope;
+    kfi_cost cost;
+    double cost_ns; /* estimate */
+    int64_t tiles;  /* of all stages */
+    kf_shape shape; /* of the first output */
+} kfi_step_info;
+int32_t kfi_plan_steps(const kfi_plan *plan);
+kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t step);
+/* The steps a step waits for. */
+int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **steps);
+
+/* Graphviz text of the plan; freed with kfi_free. KF_DUMP_PLAN=dot makes each plan write its own
+ * into KF_DUMP_DIR (default: the working directory). */
+kf_status kfi_plan_dump(const kfi_plan *plan, char **text);
+
+#endif

@@ -1,0 +1,67 @@
+/* What a plan is made of: for the files that build, place, run and print it. */
+#ifndef KFI_GRAPH_PLAN_INTERNAL_H
+#define KFI_GRAPH_PLAN_INTERNAL_H
+
+#include "core/graph/formula_internal.h"
+#include "core/graph/plan.h"
+
+/* A step: one node of the formula that really runs. */
+typedef struct kfi_step {
+    int32_t node;       /* in the formula */
+    kfi_call call;      /* its arrays' data are set when the plan is bound to an arena */
+    int32_t *waits_for; /* steps, ascending, no duplicates */
+    int32_t n_waits_for;
+    int32_t scratch; /* storage; -1: none */
+    int64_t tiles[KFI_OP_MAX_STAGES];
+    int32_t n_stages;
+    kfi_cost cost;
+    double cost_ns;
+} kfi_step;
+
+/* A stretch of memory that one or more values live in: fed from outside, a weight's own, or a place
+ * in the arena. Its users are the steps that read or write it. */
+typedef struct kfi_storage {
+    const void *outside; /* the weight's data; for a source what is fed; NULL: in the arena */
+    bool is_source;
+    bool kept; /* a result: lives to the end of the run */
+    size_t bytes, offset;
+    int32_t writer; /* the first step that writes it; -1: from outside */
+    int32_t *users;
+    int64_t n_users, users_capacity;
+} kfi_storage;
+
+/* An array of a step that reads fed data. */
+typedef struct kfi_slot {
+    kfi_array *array;
+    int32_t step, input, storage;
+} kfi_slot;
+
+struct kfi_plan {
+    kfi_formula *formula;
+    kfi_value *results;
+    int32_t n_results;
+    kfi_array *result_arrays; /* what kfi_plan_result gives */
+
+    kfi_step *steps; /* in an order in which every step comes after those it waits for */
+    int32_t n_steps;
+    int32_t *step_of_node;     /* -1: dead or a view */
+    int32_t *storage_of_value; /* -1: dead           */
+    kfi_storage *storages;
+    int64_t n_storages, storages_capacity;
+    kfi_slot *slots;
+    int64_t n_slots;
+
+    size_t peak_bytes;    /* of the arena, without the workers' scratch */
+    size_t scratch_bytes; /* of each worker, a multiple of 64 */
+    kfi_schedule *schedule;
+    const void *bound; /* the arena's buffer that the arrays point into */
+};
+
+/* Gives every storage in the arena its offset and sets peak_bytes. Two may share bytes only if all
+ * users of one come before the writer of the other in the order that the steps already have. */
+kf_status kfi_plan_place(kfi_plan *plan);
+
+/* KF_DUMP_PLAN=dot: writes kfi_plan_dump's text to a file. */
+kf_status kfi_plan_dump_if_asked(const kfi_plan *plan);
+
+#endif

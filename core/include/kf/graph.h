@@ -1,0 +1,97 @@
+/* Graphs, symbolic tensors, and layers applied to them: Keras's functional API.
+ *
+ * Making functions never fail in the caller's hands: on an error the graph keeps the first message
+ * and everything made from the failed part is poisoned, so that a chain is checked once, by
+ * kf_graph_error, kf_model_new's user kf_compile, or any function that returns a kf_status. */
+#ifndef KF_GRAPH_H
+#define KF_GRAPH_H
+
+#include "kf/tensor.h"
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kf_graph kf_graph;   /* owns every tensor, layer, weight and model made in it */
+typedef struct kf_tensor kf_tensor; /* a symbolic array; its batch axis is free (KF_ANY)     */
+typedef struct kf_layer kf_layer;
+typedef struct kf_model kf_model;
+typedef struct kf_weight kf_weight;
+
+/* An options struct with its size, so that it can grow without breaking old programs.
+ * Where options follow other arguments, the size is put last by an inner macro, so that ISO C is
+ * content with a call that gives none: kf_fit(model, data). */
+#define KF_OPTIONS(type, ...) (&(type){.size = sizeof(type), __VA_ARGS__})
+
+/* Zero in an options struct means the default. Where zero itself is meant and the default is not
+ * zero, say KF_ZERO (a negative zero): kf_sgd(.lr = KF_ZERO). */
+#define KF_ZERO (-0.0f)
+
+typedef struct kf_graph_options {
+    size_t size;
+    uint64_t seed; /* of initial weights, dropout and shuffling; 0: a fixed default */
+} kf_graph_options;
+KF_API kf_graph *kf_graph_create(const kf_graph_options *options); /* NULL: out of memory */
+#define kf_graph_new(...) kf_graph_create(KF_OPTIONS(kf_graph_options, __VA_ARGS__))
+KF_API void kf_graph_free(kf_graph *graph); /* and all that it owns; accepts NULL */
+
+/* KF_OK, or the status of the first error in this graph with its message in kf_last_error. */
+KF_API kf_status kf_graph_error(const kf_graph *graph);
+
+/* An input of a model. shape: one sample's, without the batch axis: kf_input(g, {28, 28, 1});
+ * KF_ANY for an axis that is not fixed; {0} for one number a sample. */
+typedef struct kf_input_options {
+    size_t size;
+    int64_t shape[KF_MAX_RANK]; /* ends at the first 0 */
+    const char *name;           /* NULL: input_1, input_2 … */
+    const char *dtype;          /* "float32" (default) or "int32" */
+    int64_t batch_size;         /* fixed batch axis; 0: free */
+} kf_input_options;
+KF_API kf_tensor *kf_input_create(kf_graph *graph, const kf_input_options *options);
+#define kf_input(graph, ...)                                                                       \
+    kf_input_create((graph), KF_OPTIONS(kf_input_options, .shape = __VA_ARGS__))
+
+/* Applies a layer to tensors: builds its weights at the first call, adds a node at every call.
+ * A layer belongs to the graph of the first tensor it is applied to. Returns the first output. */
+KF_API kf_tensor *kf_apply_list(kf_layer *layer, kf_tensor *const *inputs, int32_t n_inputs);
+#define kf_apply(layer, ...)                                                                       \
+    kf_apply_list((layer), (kf_tensor *const[]){__VA_ARGS__},                                      \
+                  (int32_t)(sizeof((kf_tensor *const[]){__VA_ARGS__}) / sizeof(kf_tensor *)))
+
+/* Output `index` of the call that made `tensor`, for layers (models) with several outputs. */
+KF_API kf_tensor *kf_tensor_sibling(kf_tensor *tensor, int32_t index);
+
+KF_API kf_shape kf_tensor_shape(const kf_tensor *tensor); /* with the batch axis */
+KF_API kf_dtype kf_tensor_dtype(const kf_tensor *tensor);
+
+/* A layer that was never applied belongs to nobody: free it. An applied one is the graph's, and
+ * this does nothing. */
+KF_API void kf_layer_free(kf_layer *layer);
+KF_API const char *kf_layer_name(const kf_layer *layer);
+KF_API const char *kf_layer_class(const kf_layer *layer); /* "Dense" */
+KF_API void kf_layer_set_trainable(kf_layer *layer, bool trainable);
+KF_API bool kf_layer_trainable(const kf_layer *layer);
+
+/* Nodes, numbered from 0 in the order of calls; a negative index counts from the end. NULL with
+ * Keras's message in kf_last_error (and no poison) where Keras raises. */
+KF_API int32_t kf_layer_nodes(const kf_layer *layer);
+KF_API kf_tensor *kf_layer_output(const kf_layer *layer);
+KF_API kf_tensor *kf_layer_input(const kf_layer *layer);
+KF_API kf_tensor *kf_layer_output_at(const kf_layer *layer, int32_t node);
+KF_API kf_tensor *kf_layer_input_at(const kf_layer *layer, int32_t node);
+
+/* Weights in Keras's order: trainable ones first, as the layer made them. */
+KF_API int32_t kf_layer_weights(const kf_layer *layer);
+KF_API kf_weight *kf_layer_weight(const kf_layer *layer, int32_t index);
+KF_API const char *kf_weight_name(const kf_weight *weight); /* "dense_1/kernel:0" */
+KF_API kf_shape kf_weight_shape(const kf_weight *weight);
+KF_API bool kf_weight_trainable(const kf_weight *weight);
+KF_API kf_status kf_weight_get(const kf_weight *weight, float *out, int64_t count);
+KF_API kf_status kf_weight_set(kf_weight *weight, const float *values, int64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

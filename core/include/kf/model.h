@@ -1,0 +1,83 @@
+/* Models: a part of a graph from inputs to outputs, trained as one, saved as Keras saves it, and
+ * itself a layer. */
+#ifndef KF_MODEL_H
+#define KF_MODEL_H
+
+#include "kf/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A NULL-ended list of tensors: .inputs = kf_list(a, b). */
+#define kf_list(...) ((kf_tensor *const[]){__VA_ARGS__, NULL})
+
+typedef struct kf_model_options {
+    size_t size;
+    kf_tensor *const *inputs, *const *outputs; /* ended by NULL */
+    const char *name;                          /* NULL: model_1, model_2 … */
+    bool frozen;
+} kf_model_options;
+/* The graph owns the model. Keras's errors: a disconnected graph, an input twice, two layers of one
+ * name. Never NULL; a failure poisons the model and is kept by the graph. */
+KF_API kf_model *kf_model_create(const kf_model_options *options);
+#define kf_model_new(...) kf_model_create(KF_OPTIONS(kf_model_options, __VA_ARGS__))
+
+/* KF_OK, or why the model is poisoned (message in kf_last_error). */
+KF_API kf_status kf_model_error(const kf_model *model);
+
+/* The model as a layer: calling it calls its layers again, with the same weights. */
+KF_API kf_layer *kf_model_layer(kf_model *model);
+KF_API const char *kf_model_name(const kf_model *model);
+KF_API kf_graph *kf_model_graph(const kf_model *model);
+
+KF_API int32_t kf_model_inputs(const kf_model *model);
+KF_API int32_t kf_model_outputs(const kf_model *model);
+KF_API kf_tensor *kf_model_input(const kf_model *model, int32_t index);
+KF_API kf_tensor *kf_model_output(const kf_model *model, int32_t index);
+KF_API const char *kf_model_input_name(const kf_model *model, int32_t index); /* its layer's name */
+KF_API const char *kf_model_output_name(const kf_model *model, int32_t index);
+
+/* Layers by decreasing depth, as Keras's model.layers. */
+KF_API int32_t kf_model_layers(const kf_model *model);
+KF_API kf_layer *kf_model_layer_at(const kf_model *model, int32_t index);
+KF_API kf_layer *kf_model_find_layer(const kf_model *model, const char *name);
+
+/* model.weights: trained ones first, then the others. */
+KF_API int32_t kf_model_weights(const kf_model *model);
+KF_API kf_weight *kf_model_weight(const kf_model *model, int32_t index);
+KF_API int64_t kf_model_parameters(const kf_model *model, int64_t *trainable);
+
+/* Texts are the caller's: kf_free. */
+KF_API void kf_free(void *text);
+KF_API kf_status kf_model_summary(const kf_model *model, char **text); /* Keras's table */
+KF_API kf_status kf_model_to_json(const kf_model *model, char **text); /* model.to_json() */
+
+/* A model from the text of Keras's to_json(). Poisoned on failure, as with kf_model_create. */
+KF_API kf_model *kf_model_from_json(kf_graph *graph, const char *json);
+
+/* A model file of Keras (.h5), compiled as the file says if it has a training configuration. */
+KF_API kf_model *kf_load(kf_graph *graph, const char *path);
+typedef struct kf_load_options {
+    size_t size;
+    bool no_compile; /* architecture and weights only, as load_model(compile=False) */
+} kf_load_options;
+KF_API kf_model *kf_load_with(kf_graph *graph, const char *path, const kf_load_options *options);
+
+typedef struct kf_save_options {
+    size_t size;
+    bool no_optimizer; /* include_optimizer=False */
+} kf_save_options;
+/* Writes what Keras's model.save() writes; atomic: the old file stays until the new one is whole.
+ */
+KF_API kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options *options);
+#define kf_save(...) KF_SAVE_CALL(__VA_ARGS__, .size = sizeof(kf_save_options))
+#define KF_SAVE_CALL(model, path, ...)                                                             \
+    kf_save_with((model), (path), &(kf_save_options){__VA_ARGS__})
+KF_API kf_status kf_save_weights(const kf_model *model, const char *path);
+KF_API kf_status kf_load_weights(kf_model *model, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

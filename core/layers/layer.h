@@ -1,0 +1,116 @@
+/* What a layer is to the graph: a class that creates weights and writes itself as ops, an instance
+ * with options and weights, and one node for each of its calls. */
+#ifndef KFI_LAYERS_LAYER_H
+#define KFI_LAYERS_LAYER_H
+
+#include "core/base/fields.h"
+#include "core/graph/formula.h"
+#include "core/graph/graph.h"
+#include "kf/layers.h"
+
+/* One call of a layer while a formula is being written: at kf_apply (symbolic, shapes only) and
+ * again for every plan. */
+typedef struct kfi_layer_call {
+    kf_layer *layer;
+    kfi_formula *formula;
+    int32_t n_in, n_out; /* n_out is preset to 1 */
+    const kfi_value *in;
+    const kfi_value *in_mask; /* KFI_NONE where the input has no mask */
+    kfi_value *out;           /* room for KFI_LAYER_MAX_OUTPUTS */
+    kfi_value *out_mask;      /* preset: the first input's mask if the class passes masks */
+} kfi_layer_call;
+
+enum { KFI_LAYER_MAX_OUTPUTS = 64 };
+
+typedef struct kfi_layer_class {
+    const char *name;               /* Keras's class: "Conv2D"; auto names are its snake case */
+    const kfi_field *fields;        /* NULL: no options of its own (beyond name and frozen)    */
+    size_t options_size;            /* of a struct that starts with KF_LAYER_OPTIONS           */
+    int32_t min_inputs, max_inputs; /* 0, 0: exactly one; max -1: any number               */
+    bool supports_masking;          /* else a masked input is refused, as in Keras         */
+    /* Checks options that one field alone cannot (no weights yet). NULL: nothing to check. */
+    kf_status (*check)(const kf_layer *layer);
+    /* Creates the weights for inputs of these types, with kfi_layer_add_weight. NULL: none. */
+    kf_status (*build)(kf_layer *layer, const kfi_array *in, int32_t n_in);
+    /* Writes the layer as ops into call->out. Errors: kfi_fail; the layer's name is put in front.
+     */
+    kf_status (*call)(kfi_layer_call *call);
+    /* The layers inside, for wrappers and models; NULL: none. */
+    int32_t (*inner)(const kf_layer *layer, kf_layer *const **inner);
+    void (*free)(kf_layer *layer); /* what `extra` holds; NULL: nothing */
+} kfi_layer_class;
+
+typedef struct kfi_layer_options {
+    KF_LAYER_OPTIONS;
+} kfi_layer_options;
+
+struct kf_layer {
+    const kfi_layer_class *class;
+    kf_graph *graph; /* NULL until first applied */
+    char *name;      /* NULL until first applied, unless given */
+    bool trainable, built;
+    void *options; /* the class's struct: own copy, defaults filled in */
+    void *extra;   /* a wrapper's inner layer, a model */
+    kf_weight **weights;
+    int64_t n_weights, weights_capacity;
+    kfi_node **nodes;
+    int64_t n_nodes, nodes_capacity;
+    kf_status status; /* why it is poisoned, with its message */
+    char *message;
+    int32_t frozen_around;      /* frozen layers around it, while they are being called */
+    kf_layer *adopted, *beside; /* layers freed with this one, as a list: see apply.c   */
+};
+
+/* Makes a layer from the user's struct (kfi_fields_copy) or from keyword arguments; never NULL: on
+ * failure a poisoned layer, at worst a static one. For the kf_x_create functions. */
+kf_layer *kfi_layer_new(const kfi_layer_class *class, const void *options);
+kf_layer *kfi_layer_from_arguments(const kfi_layer_class *class, const kfi_variant *arguments,
+                                   void (*unknown)(void *context, const char *key), void *context);
+void kfi_layer_destroy(kf_layer *layer);
+
+/* A layer that stands for the failure kf_last_error tells of. Never NULL. */
+kf_layer *kfi_layer_poisoned(kf_status status);
+
+/* Gives the layer a name, if it has none yet (prefix NULL: its class in snake case), and hands it
+ * over to the graph. On failure it stays the caller's. */
+kf_status kfi_layer_join(kf_layer *layer, kf_graph *graph, const char *prefix);
+/* One call of the layer, made by hand: a node with room for n_in inputs and n_out outputs, to be
+ * filled by the caller. NULL when memory is gone. */
+kfi_node *kfi_layer_add_node(kf_layer *layer, int32_t n_in, int32_t n_out);
+
+/* A new weight "layer/name:0" filled by the initializer (an object as text). Seeds come from the
+ * graph's seed and the weight's number in the graph, so that a model is the same on every run. */
+typedef struct kfi_weight_options {
+    const char *initializer, *regularizer, *constraint; /* NULL: zeros, none, none */
+    bool frozen;                                        /* not trained: moving averages */
+} kfi_weight_options;
+kf_status kfi_layer_add_weight(kf_layer *layer, const char *name, const kf_shape *shape,
+                               const kfi_weight_options *options);
+/* The value of weight i in the formula that is being written. */
+kfi_value kfi_layer_weight_value(const kfi_layer_call *call, int32_t index);
+
+/* Writes one call of a layer into a formula, in a scope of its name: mask rules, class->call,
+ * activity penalties, the layer's name before messages. Models use it to call their layers. */
+kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node);
+
+/* Not trained now: frozen itself, or called by a frozen model or wrapper. */
+bool kfi_layer_frozen(const kf_layer *layer);
+
+/* The layers inside a layer (a model's, a wrapper's), in order; n 0 for plain ones. */
+int32_t kfi_layer_inner(const kf_layer *layer, kf_layer *const **inner);
+
+/* Appends the weights of a layer and of those inside it, Keras's order: of each kind (trained or
+ * not) in the order of layers. A weight is trained if it was made so and no layer around it is
+ * frozen. */
+typedef struct kfi_weight_list {
+    kf_weight **items;
+    int64_t count, capacity;
+} kfi_weight_list;
+kf_status kfi_layer_gather(const kf_layer *layer, bool trained, kfi_weight_list *list);
+
+/* The class of that name, or NULL; at: NULL past the end. layer_list.h has the list. Models are
+ * made by the model room, not here. */
+const kfi_layer_class *kfi_layer_class_find(const char *name);
+const kfi_layer_class *kfi_layer_class_at(int32_t index);
+
+#endif
