@@ -27,7 +27,7 @@ typedef struct kfi_field_type {
 typedef struct kfi_object_kind {
     const char *name; /* "initializer" */
     /* *config: the object as Keras's JSON has it, defaults filled in. Unknown names and arguments
-     * fail with a message that goes on after the field's name: "must be …; got 'nope'". */
+     * fail with a message; one that begins with "must be" goes on after the field's name. */
     kf_status (*config)(const char *name, const kfi_variant *arguments, kfi_variant **config);
 } kfi_object_kind;
 

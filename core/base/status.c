@@ -9,8 +9,11 @@
 enum { MESSAGE_BYTES = 1024 };
 
 static _Thread_local char last_message[MESSAGE_BYTES];
+static _Thread_local kf_status last_status;
 
 const char *kf_last_error(void) { return last_message; }
+
+kf_status kf_last_status(void) { return last_status; }
 
 kf_status kfi_fail(kf_status status, const char *format, ...) {
     char message[MESSAGE_BYTES]; /* apart, since an argument may be the old message */
@@ -19,6 +22,7 @@ kf_status kfi_fail(kf_status status, const char *format, ...) {
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     memcpy(last_message, message, sizeof message);
+    last_status = status;
     return status;
 }
 
