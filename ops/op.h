@@ -123,8 +123,9 @@ struct kfi_op {
     /* Output i may be written over input in_place[i] - 1, since element k of the output depends on
      * that input's element k only (0: it may not). */
     int8_t in_place[KFI_OP_MAX_OUTPUTS];
-    /* Input index_input - 1 holds indices in [0, dimension `index_axis` of input `index_of`); the
-     * graph checks fed data against it before the step runs. 0: none. */
+    /* Input index_input - 1 holds indices in [0, dimension `index_axis` of input `index_of`), that
+     * axis counted from the end if negative; the graph checks fed data against it before the step
+     * runs. 0: none. */
     int8_t index_input, index_of, index_axis;
 };
 
@@ -132,6 +133,13 @@ struct kfi_op {
  * machine has); NULL if there is none. */
 const kfi_op *kfi_op_find(const char *name);
 const char *kfi_simd_level(void);
+
+/* Sets up a thread for running kernels (a BLAS that is called from tasks must not start threads of
+ * its own) and puts back what it was. Called by the scheduler's threads. */
+void kfi_ops_enter_thread(void);
+void kfi_ops_leave_thread(void);
+/* The BLAS that was loaded: its name, variant and core type. Static. */
+const char *kfi_ops_blas(void);
 
 /* All ops, for tests and benchmarks: NULL past the end. */
 const kfi_op *kfi_op_at(int index);

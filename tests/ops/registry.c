@@ -1,0 +1,66 @@
+/* The registry: names are unique, every op is found, and KF_SIMD chooses a level. */
+#include "tests/ops/support.h"
+
+static void every_op_is_found(void **state) {
+    (void)state;
+    int count = 0;
+    for (; kfi_op_at(count); count++) {
+        const kfi_op *op = kfi_op_at(count);
+        assert_ptr_equal(kfi_op_find(op->name), op); /* so no other op has its name */
+        assert_true(op->infer && op->cost && op->examples);
+        assert_true(op->is_view || op->stages[0].kernel);
+    }
+    assert_true(count > 0);
+    assert_null(kfi_op_at(-1));
+    assert_null(kfi_op_at(count + 1));
+}
+
+static void unknown_names(void **state) {
+    (void)state;
+    assert_null(kfi_op_find("no such op"));
+    assert_null(kfi_op_find(""));
+}
+
+/* What a fresh process says with KF_SIMD set to `forced`. */
+static bool level_is(const char *forced, const char *expected) {
+    const pid_t child = fork();
+    if (child == 0) {
+        setenv("KF_SIMD", forced, 1);
+        _exit(strcmp(kfi_simd_level(), expected) != 0);
+    }
+    int status = 1;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static void levels(void **state) {
+    (void)state;
+    assert_true(level_is("portable", "portable"));
+    unsetenv("KF_SIMD");
+    const char *best = kfi_simd_level(); /* this process chooses only now */
+    assert_ptr_equal(kfi_op_find("matmul"), kfi_op_find("matmul"));
+    assert_true(strcmp(best, "portable") == 0 || strcmp(best, "v3") == 0 ||
+                strcmp(best, "v4") == 0);
+}
+
+static void unknown_level(void **state) {
+    (void)state;
+    const pid_t child = fork();
+    if (child == 0) {
+        unsetenv("KF_SIMD");
+        _exit(kfi_simd_level()[0]);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    const char best = (char)WEXITSTATUS(status);
+    assert_true(level_is("v9", best == 'p' ? "portable" : level_is("v4", "v4") ? "v4" : "v3"));
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        SENTENCE("KF_SIMD with an unknown value leaves the best level", unknown_level),
+        SENTENCE("KF_SIMD forces a level", levels),
+        SENTENCE("every op is found by its name", every_op_is_found),
+        SENTENCE("unknown names are not found", unknown_names),
+    };
+    return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}
