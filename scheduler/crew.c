@@ -1,0 +1,219 @@
+#include "scheduler/crew.h"
+
+#include "core/base/clock.h"
+#include "core/base/status.h"
+#include "scheduler/spin.h"
+#include "scheduler/trace.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+static const uint32_t GATE_OPEN = UINT32_C(1) << 31;
+enum { LOOKS_PER_YIELD = 256 };
+
+/* Waking costs some 5 µs here and the woken one is late by 30 to 50. */
+static const double WAKE_NS = 20e3;
+
+static kfi_crew crews[KFI_CREWS];
+static _Atomic uint64_t claimed_crews; /* by callers */
+static _Atomic uint64_t open_crews;    /* by callers; pool threads look only at these */
+
+kfi_park kfi_pool_park, kfi_caller_park;
+
+/* ---- running tiles ---- */
+
+static bool comes_first(const kfi_tile *tile, const kfi_failure *failure) {
+    if (tile->task != failure->task) return tile->task < failure->task;
+    if (tile->stage != failure->stage) return tile->stage < failure->stage;
+    return tile->tile < failure->tile;
+}
+
+static pthread_mutex_t failure_lock = PTHREAD_MUTEX_INITIALIZER; /* taken only by who fails */
+
+static void store_failure(kfi_crew *crew, const kfi_tile *tile, kf_status status) {
+    kfi_failure *failure = &crew->failure;
+    pthread_mutex_lock(&failure_lock);
+    if (failure->status == KF_OK || comes_first(tile, failure)) {
+        failure->status = status;
+        failure->task = tile->task;
+        failure->stage = tile->stage;
+        failure->tile = tile->tile;
+        snprintf(failure->message, sizeof failure->message, "%s", kf_last_error());
+    }
+    pthread_mutex_unlock(&failure_lock);
+    atomic_store_explicit(&crew->failed, true, memory_order_relaxed);
+}
+
+static void run_tiles(kfi_crew *crew, const kfi_hand *hand, const kfi_piece *piece) {
+    kfi_tile tile = {crew->schedule->nodes[piece->number].task, piece->stage, piece->first,
+                     hand->worker};
+    for (; tile.tile < piece->end; tile.tile++) {
+        if (atomic_load_explicit(&crew->failed, memory_order_relaxed)) return;
+        const kf_status status = crew->run(crew->context, &tile);
+        if (status != KF_OK) store_failure(crew, &tile, status);
+    }
+}
+
+static void run_traced(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
+    const int64_t start_ns = hand->clock ? hand->clock : kfi_now_ns();
+    run_tiles(crew, hand, piece);
+    hand->clock = kfi_now_ns();
+    kfi_trace_add(crew->trace, &(kfi_trace_record){
+                                   crew->schedule->nodes[piece->number].task, (int16_t)piece->stage,
+                                   (int16_t)hand->worker, (int32_t)piece->first,
+                                   (int32_t)(piece->end - piece->first), start_ns, hand->clock});
+}
+
+void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
+    if (crew->trace)
+        run_traced(crew, hand, piece);
+    else
+        run_tiles(crew, hand, piece);
+}
+
+/* ---- beginning and end ---- */
+
+void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run, void *context,
+                   kfi_trace *trace) {
+    crew->schedule = schedule;
+    crew->run = run;
+    crew->context = context;
+    crew->trace = trace;
+    crew->is_open = false;
+    atomic_store_explicit(&crew->crowded, false, memory_order_relaxed);
+    atomic_store_explicit(&crew->workers, 1, memory_order_relaxed);
+    atomic_store_explicit(&crew->unfinished, schedule->n_exits, memory_order_relaxed);
+    atomic_store_explicit(&crew->failed, false, memory_order_relaxed);
+    kfi_ready_init(&crew->ready, schedule->ready_words, schedule->n_tasks);
+    kfi_ready_init(&crew->open, schedule->open_words, schedule->n_tasks);
+    crew->failure.status = KF_OK;
+}
+
+kf_status kfi_crew_end(kfi_crew *crew) {
+    if (crew->failure.status == KF_OK) return KF_OK;
+    return kfi_fail(crew->failure.status, "%s", crew->failure.message);
+}
+
+kfi_crew *kfi_crew_claim(void) {
+    uint64_t claimed = atomic_load_explicit(&claimed_crews, memory_order_relaxed);
+    for (;;) {
+        const int32_t seat = claimed == UINT64_MAX ? KFI_CREWS : __builtin_ctzll(~claimed);
+        if (seat >= KFI_CREWS) return NULL;
+        if (atomic_compare_exchange_weak_explicit(&claimed_crews, &claimed,
+                                                  claimed | UINT64_C(1) << seat,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return &crews[seat];
+    }
+}
+
+int32_t kfi_crew_seat(const kfi_crew *crew) { return (int32_t)(crew - crews); }
+
+static uint64_t seat_bit(const kfi_crew *crew) { return UINT64_C(1) << kfi_crew_seat(crew); }
+
+void kfi_crew_release(kfi_crew *crew) {
+    atomic_fetch_and_explicit(&claimed_crews, ~seat_bit(crew), memory_order_release);
+}
+
+void kfi_crews_forget(void) {
+    failure_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    atomic_store(&claimed_crews, 0);
+    atomic_store(&open_crews, 0);
+    for (int32_t k = 0; k < KFI_CREWS; k++) atomic_store(&crews[k].gate, 0);
+    kfi_park_clear(&kfi_pool_park);
+    kfi_park_clear(&kfi_caller_park);
+}
+
+/* ---- the gate ---- */
+
+void kfi_crew_open(kfi_crew *crew) {
+    crew->is_open = true;
+    /* release: whoever is let in sees the crew as the caller has set it up */
+    atomic_fetch_or_explicit(&crew->gate, GATE_OPEN, memory_order_release);
+    atomic_fetch_or_explicit(&open_crews, seat_bit(crew), memory_order_seq_cst);
+}
+
+void kfi_crew_close(kfi_crew *crew) {
+    if (!crew->is_open) return;
+    atomic_fetch_and_explicit(&open_crews, ~(seat_bit(crew)), memory_order_relaxed);
+    atomic_fetch_and_explicit(&crew->gate, ~GATE_OPEN, memory_order_relaxed);
+    /* acquire: all that the others did inside */
+    for (int32_t look = 0; atomic_load_explicit(&crew->gate, memory_order_acquire) != 0; look++)
+        kfi_spin_step(look, LOOKS_PER_YIELD);
+}
+
+void kfi_crew_leave(kfi_crew *crew) {
+    atomic_fetch_sub_explicit(&crew->gate, 1, memory_order_release);
+}
+
+static bool enter(kfi_crew *crew) {
+    if (atomic_fetch_add_explicit(&crew->gate, 1, memory_order_acquire) & GATE_OPEN) return true;
+    kfi_crew_leave(crew);
+    return false;
+}
+
+static bool has_work_for(kfi_crew *crew, int32_t worker) {
+    return atomic_load_explicit(&crew->workers, memory_order_relaxed) > worker &&
+           kfi_crew_has_work(crew);
+}
+
+kfi_crew *kfi_crew_enter(int32_t worker) {
+    uint64_t seats = atomic_load_explicit(&open_crews, memory_order_relaxed);
+    for (; seats; seats &= seats - 1) {
+        kfi_crew *crew = &crews[__builtin_ctzll(seats)];
+        if (!has_work_for(crew, worker) || !enter(crew)) continue;
+        /* asked again: it may be the next caller's crew by now */
+        if (atomic_load_explicit(&crew->workers, memory_order_relaxed) > worker) return crew;
+        kfi_crew_leave(crew);
+    }
+    return NULL;
+}
+
+bool kfi_crews_have_work(int32_t worker) {
+    uint64_t seats = atomic_load_explicit(&open_crews, memory_order_seq_cst);
+    for (; seats; seats &= seats - 1)
+        if (has_work_for(&crews[__builtin_ctzll(seats)], worker)) return true;
+    return false;
+}
+
+/* ---- waking ---- */
+
+/* The pool threads that may join: 1 … workers - 1. */
+static uint64_t eligible(const kfi_crew *crew) {
+    const int32_t workers = atomic_load_explicit(&crew->workers, memory_order_relaxed);
+    return (workers < 64 ? (UINT64_C(1) << workers) - 1 : UINT64_MAX) & ~UINT64_C(1);
+}
+
+static bool has_searcher(const kfi_crew *crew) {
+    /* one who searches without having a CPU helps nobody */
+    if (atomic_load_explicit(&crew->crowded, memory_order_relaxed)) return false;
+    return kfi_park_searching(&kfi_pool_park, eligible(crew)) ||
+           kfi_park_searching(&kfi_caller_park, seat_bit(crew));
+}
+
+void kfi_crew_wake(kfi_crew *crew) {
+    if (has_searcher(crew)) return;
+    if (!kfi_park_wake(&kfi_caller_park, seat_bit(crew)))
+        kfi_park_wake(&kfi_pool_park, eligible(crew));
+}
+
+/* From inside the crew. Tasks in one word have similar ranks, so one stands for the others. */
+static bool is_worth_waking(const kfi_crew *crew) {
+    if (kfi_ready_some(&crew->open)) return true;
+    const int32_t best = kfi_ready_some(&crew->ready) ? kfi_ready_peek(&crew->ready) : KFI_NONE;
+    return best >= 0 &&
+           crew->schedule->nodes[best].cost_ns * kfi_ready_near(&crew->ready, best) >= WAKE_NS;
+}
+
+void kfi_crews_pass_on(kfi_crew *own) {
+    uint64_t seats = atomic_load_explicit(&open_crews, memory_order_seq_cst);
+    for (; seats; seats &= seats - 1) {
+        kfi_crew *crew = &crews[__builtin_ctzll(seats)];
+        if (crew == own ? is_worth_waking(own) : kfi_crew_has_work(crew)) kfi_crew_wake(crew);
+    }
+}
+
+void kfi_crew_exit(kfi_crew *crew, int32_t worker) {
+    /* acquire and release: all tiles happen before the end; seq_cst: the caller may be parking */
+    if (atomic_fetch_sub_explicit(&crew->unfinished, 1, memory_order_seq_cst) == 1 && worker != 0)
+        kfi_park_wake(&kfi_caller_park, seat_bit(crew));
+}

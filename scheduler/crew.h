@@ -1,0 +1,110 @@
+/* A crew is the caller and the pool's threads at work on one run of one schedule: what they share.
+ *
+ * Crews stand in a small fixed table. Pool threads may look at a crew's `workers` and at the tops
+ * of its ready sets at any time; for everything else they must be inside: they count themselves in
+ * at the gate, and the caller leaves only when the gate is shut and nobody is inside. The gate
+ * opens when there is enough work to wake somebody, so a tiny run never meets another thread. */
+#ifndef KFI_SCHEDULER_CREW_H
+#define KFI_SCHEDULER_CREW_H
+
+#include "scheduler/node.h"
+#include "scheduler/park.h"
+#include "scheduler/pool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum { KFI_CREWS = 16, KFI_MESSAGE_BYTES = 1024 };
+
+/* The failure to report so far: of the first task in the caller's order. */
+typedef struct kfi_failure {
+    kf_status status;
+    int32_t task, stage;
+    int64_t tile;
+    char message[KFI_MESSAGE_BYTES];
+} kfi_failure;
+
+typedef struct kfi_crew {
+    /* Written by the caller, before the gate opens. */
+    kfi_schedule *schedule;
+    kfi_tile_function run;
+    void *context;
+    kfi_trace *trace;
+    bool is_open; /* by worker 0, and for it */
+
+    _Atomic int32_t workers; /* by the caller; also read from outside, where they are hints   */
+    _Atomic bool crowded;    /* more workers than CPUs: likewise                              */
+    _Atomic bool failed;     /* by those who fail; relaxed: skipping is no promise            */
+
+    _Alignas(64) _Atomic uint32_t gate; /* GATE_OPEN by the caller, + 1 by each who is in     */
+    _Atomic int32_t unfinished;         /* tasks without successors that are not finished     */
+    kfi_ready_set ready;                /* tasks nobody has begun                             */
+    kfi_ready_set open;                 /* tasks whose loop may have chunks to claim          */
+    kfi_failure failure;
+} kfi_crew;
+
+/* Who runs a piece, and the end of the piece before if nothing came in between (tracing: one look
+ * at the clock instead of two), else 0. */
+typedef struct kfi_hand {
+    int32_t worker;
+    int64_t clock;
+} kfi_hand;
+
+/* Tiles [first, end) of a stage. */
+typedef struct kfi_piece {
+    int32_t number, stage;
+    int64_t first, end;
+} kfi_piece;
+
+/* Runs the piece unless the run has failed already; stores a failure. Used by every executor. */
+void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece);
+
+/* A crew of one that stands in no table. */
+void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run, void *context,
+                   kfi_trace *trace);
+
+/* The failure of the run as kfi_fail on this thread, or KF_OK. The crew must not run any more. */
+kf_status kfi_crew_end(kfi_crew *crew);
+
+/* A free crew of the table, given back by kfi_crew_release; NULL if so many callers run at once. */
+kfi_crew *kfi_crew_claim(void);
+void kfi_crew_release(kfi_crew *crew);
+int32_t kfi_crew_seat(const kfi_crew *crew); /* its place in the table, and in kfi_caller_park */
+
+/* The gate: for the caller. kfi_crew_close waits until nobody is inside. */
+void kfi_crew_open(kfi_crew *crew);
+void kfi_crew_close(kfi_crew *crew);
+
+/* The gate: for pool thread `worker`. An open crew that has work for it, entered; NULL if none. */
+kfi_crew *kfi_crew_enter(int32_t worker);
+void kfi_crew_leave(kfi_crew *crew);
+
+static inline bool kfi_crew_has_work(const kfi_crew *crew) {
+    return kfi_ready_some(&crew->ready) || kfi_ready_some(&crew->open);
+}
+
+static inline bool kfi_crew_done(const kfi_crew *crew) {
+    return atomic_load_explicit(&crew->unfinished, memory_order_seq_cst) == 0;
+}
+
+/* Is there work anywhere for pool thread `worker`? */
+bool kfi_crews_have_work(int32_t worker);
+
+/* Where pool threads wait, by number; and where callers wait for the rest of their run, by seat. */
+extern kfi_park kfi_pool_park, kfi_caller_park;
+
+/* Brings one more worker to the crew, unless somebody looks for work already. */
+void kfi_crew_wake(kfi_crew *crew);
+
+/* For a thread that has ceased to search and has found its own: wakes one more for any crew, this
+ * one or another, that still has work worth waking for, since publishers relied on the searcher. */
+void kfi_crews_pass_on(kfi_crew *own);
+
+/* In a forked child: no run is under way, and nobody waits. */
+void kfi_crews_forget(void);
+
+/* Worker `worker` has finished a task without successors; after the last one the caller is woken.
+ */
+void kfi_crew_exit(kfi_crew *crew, int32_t worker);
+
+#endif

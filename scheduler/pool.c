@@ -1,0 +1,172 @@
+#include "scheduler/pool.h"
+
+#include "scheduler/cpus.h"
+#include "scheduler/threads.h"
+#include "scheduler/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Long enough to bridge the serial code between two runs, short enough not to be noticed. */
+enum { SPIN_NS = 100000, CROWDED_SPIN_NS = 20000 };
+
+static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t threads[KFI_MAX_WORKERS]; /* 1 … n_threads, under the lock           */
+static _Atomic int32_t n_threads;          /* written under the lock                  */
+static _Atomic bool stopping;              /* by kfi_pool_shutdown                    */
+static _Atomic bool crowded;               /* by callers: of the latest run           */
+static _Atomic bool pinned_pool;           /* by callers: of the latest run           */
+static _Atomic bool has_pinned_caller;     /* by the caller that is pinned            */
+static _Atomic int pinning = -1;           /* on, off; -1: as KF_PIN says             */
+static void (*enter_hook)(void), (*leave_hook)(void); /* before any run                      */
+
+/* ---- hooks ---- */
+
+void kfi_pool_on_enter(void (*enter)(void), void (*leave)(void)) {
+    enter_hook = enter;
+    leave_hook = leave;
+}
+
+void kfi_pool_enter(void) {
+    if (enter_hook) enter_hook();
+}
+
+void kfi_pool_leave(void) {
+    if (leave_hook) leave_hook();
+}
+
+/* ---- pinning ---- */
+
+void kfi_pool_pin(int on) { atomic_store(&pinning, on != 0); }
+
+static bool is_pinning_on(void) {
+    const int on = atomic_load(&pinning);
+    const char *asked = on < 0 ? getenv("KF_PIN") : NULL;
+    return on < 0 ? !asked || strcmp(asked, "0") != 0 : on != 0;
+}
+
+/* Only a run that uses every CPU it may is pinned. With fewer, or under a quota, other processes
+ * would choose the same first CPUs while others idle. */
+static bool wants_pins(const kfi_cpus *cpus, int32_t workers) {
+    return is_pinning_on() && workers == cpus->in_mask && workers <= cpus->usable;
+}
+
+static void follow_pinning(int32_t index) {
+    const bool wanted = atomic_load_explicit(&pinned_pool, memory_order_relaxed);
+    if (wanted == kfi_cpus_pinned()) return;
+    const kfi_cpus cpus = kfi_cpus_look();
+    if (wanted)
+        kfi_cpus_pin(&cpus, index);
+    else
+        kfi_cpus_unpin();
+}
+
+bool kfi_pool_pin_caller(const kfi_cpus *cpus, bool for_long) {
+    if (!atomic_load_explicit(&pinned_pool, memory_order_relaxed) ||
+        atomic_exchange(&has_pinned_caller, true))
+        return false;
+    if (for_long || !kfi_cpus_on(cpus, 0)) kfi_cpus_pin(cpus, 0);
+    return true;
+}
+
+void kfi_pool_unpin_caller(void) {
+    kfi_cpus_unpin();
+    atomic_store(&has_pinned_caller, false);
+}
+
+/* ---- the threads ---- */
+
+int64_t kfi_pool_spin_ns(bool is_crowded) { return is_crowded ? CROWDED_SPIN_NS : SPIN_NS; }
+
+static bool has_more(const void *subject) {
+    const int32_t *index = subject;
+    return atomic_load_explicit(&stopping, memory_order_seq_cst) || kfi_crews_have_work(*index);
+}
+
+/* Works in one crew as long as there is work; false if there was none. */
+static bool help_one_crew(int32_t index, bool *fresh) {
+    kfi_crew *crew = kfi_crew_enter(index);
+    if (!crew) return false;
+    kfi_worker worker = kfi_worker_new(crew, index);
+    worker.fresh = *fresh;
+    bool has_worked = false;
+    while (kfi_worker_work(&worker)) has_worked = true;
+    *fresh = worker.fresh;
+    kfi_crew_leave(crew);
+    return has_worked;
+}
+
+static void *run_thread(void *argument) {
+    const int32_t index = (int32_t)(intptr_t)argument;
+    bool fresh = false;
+    kfi_pool_enter();
+    while (!atomic_load_explicit(&stopping, memory_order_seq_cst)) {
+        follow_pinning(index);
+        if (help_one_crew(index, &fresh)) continue;
+        const bool yields = atomic_load_explicit(&crowded, memory_order_relaxed);
+        kfi_park_rest(&kfi_pool_park, index, kfi_pool_spin_ns(yields), yields, has_more, &index);
+        fresh = true;
+    }
+    return NULL;
+}
+
+/* Signals belong to the program's own threads; the mask is the caller's own, pinned or not. */
+static bool make_thread(const kfi_cpus *cpus, int32_t index) {
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return false;
+    if (cpus->in_mask) pthread_attr_setaffinity_np(&attributes, sizeof cpus->mask, &cpus->mask);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failure =
+        pthread_create(&threads[index], &attributes, run_thread, (void *)(intptr_t)index);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return failure == 0;
+}
+
+void kfi_pool_shutdown(void) {
+    pthread_mutex_lock(&threads_lock);
+    atomic_store(&stopping, true);
+    while (kfi_park_wake(&kfi_pool_park, UINT64_MAX)) continue;
+    const int32_t n = atomic_load(&n_threads);
+    for (int32_t k = 1; k <= n; k++) pthread_join(threads[k], NULL);
+    atomic_store(&n_threads, 0);
+    atomic_store(&stopping, false);
+    pthread_mutex_unlock(&threads_lock);
+}
+
+/* A forked child has none of its parent's threads. */
+static void forget_threads(void) {
+    threads_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    atomic_store(&n_threads, 0);
+    atomic_store(&has_pinned_caller, false);
+    kfi_crews_forget();
+}
+
+static void prepare_process(void) {
+    atexit(kfi_pool_shutdown);
+    pthread_atfork(NULL, NULL, forget_threads);
+}
+
+static void make_threads(const kfi_cpus *cpus, int32_t workers) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_process);
+    pthread_mutex_lock(&threads_lock);
+    for (int32_t k = atomic_load(&n_threads) + 1; k < workers && make_thread(cpus, k); k++)
+        atomic_store(&n_threads, k);
+    pthread_mutex_unlock(&threads_lock);
+}
+
+static void set_if_different(_Atomic bool *flag, bool value) {
+    if (atomic_load_explicit(flag, memory_order_relaxed) != value)
+        atomic_store_explicit(flag, value, memory_order_relaxed);
+}
+
+void kfi_pool_need(const kfi_cpus *cpus, int32_t workers) {
+    set_if_different(&crowded, workers > cpus->usable);
+    set_if_different(&pinned_pool, wants_pins(cpus, workers));
+    if (atomic_load_explicit(&n_threads, memory_order_relaxed) < workers - 1)
+        make_threads(cpus, workers);
+}
