@@ -30,7 +30,9 @@ kf_status kfi_dataset_gather(kf_dataset *dataset, int32_t field, const int64_t *
                              kf_dtype as, void *out);
 
 /* Converts `count` elements; KF_INVALID with index, value and range for a value that does not fit
- * an integer type or is not whole. `first` is added to the index in the message. */
+ * an integer type or is not whole. Element i belongs to row first_row + i / per_row in the message.
+ * `from` may be the last count elements' bytes of `to`'s own memory, if `to`'s type is not smaller:
+ * conversion goes from first to last. */
 kf_status kfi_convert(const void *from, kf_dtype from_dtype, void *to, kf_dtype to_dtype,
                       int64_t count, int64_t per_row, int64_t first_row, const char *what);
 

@@ -31,11 +31,19 @@ typedef struct kfi_strings {
 bool kfi_hdf5_exists(kfi_hdf5 *file, const char *path); /* a group or dataset by hard links */
 bool kfi_hdf5_is_group(kfi_hdf5 *file, const char *path);
 kf_status kfi_hdf5_list(kfi_hdf5 *file, const char *group, kfi_strings **names); /* name order */
+
+/* The paths inside `group` ("train/image") of every dataset in it and in the groups under it, in
+ * name order. A link that is not hard is refused here, not passed over. */
+kf_status kfi_hdf5_list_datasets(kfi_hdf5 *file, const char *group, kfi_strings **names);
+
 kf_status kfi_hdf5_make_group(kfi_hdf5 *file, const char *path); /* with its parents */
 
 /* Datasets. rank 0 for scalars. Types: integers and floats of every size that kf_dtype has, in
  * either byte order; bool (h5py's enum) as uint8. */
 kf_status kfi_hdf5_describe(kfi_hdf5 *file, const char *path, kf_dtype *dtype, kf_shape *shape);
+
+/* Whether the dataset's elements are of such a type: tells notes and names from data. */
+bool kfi_hdf5_is_numeric(kfi_hdf5 *file, const char *path);
 
 /* Reads rows [start, start + rows) of the first axis (all of a scalar: 0, 1) into `out`, converted
  * to `as`. A value that does not fit an integer type is KF_INVALID and names its row. */

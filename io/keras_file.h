@@ -31,7 +31,8 @@ typedef struct kfi_keras_file {
 } kfi_keras_file;
 
 /* Opens and lists a file: a model (root groups model_weights, optimizer_weights) or weights alone
- * (layer_names at the root). Weight data stays in the file. */
+ * (layer_names at the root). Weight data stays in the file. Keras 0.x weights files (nb_layers, no
+ * names) have layers "layer_0" … of weights "param_0" …, and neither version nor backend. */
 kf_status kfi_keras_open(const char *path, kfi_keras_file **file);
 kf_status kfi_keras_read_weight(kfi_keras_file *file, const kfi_keras_weight *weight, kf_dtype as,
                                 void *out);

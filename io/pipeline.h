@@ -23,7 +23,7 @@ typedef struct kfi_batch {
 /* Fills batch->data and batch->rows for batch->index. Called from any of the pipeline's threads,
  * several at once for different batches. A failure is delivered to the consumer in place of that
  * batch, with its message; later batches are not delivered. */
-typedef kf_status (*kfi_fill)(void *context, kfi_batch *batch);
+typedef kf_status (*kfi_fill_batch)(void *context, kfi_batch *batch);
 
 typedef struct kfi_pipeline_options {
     int64_t n_batches; /* then kfi_pipeline_next delivers the end; -1: no end */
@@ -32,7 +32,7 @@ typedef struct kfi_pipeline_options {
     const size_t *row_bytes; /* bytes of one row of each field                */
     int32_t workers;         /* threads; 0: fill on the consumer's thread     */
     int32_t max_queue_size;  /* batches ready or being filled; 0: 10          */
-    kfi_fill fill;
+    kfi_fill_batch fill;
     void *context;
 } kfi_pipeline_options;
 
