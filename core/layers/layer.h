@@ -15,7 +15,7 @@ typedef struct kfi_layer_call {
     kfi_formula *formula;
     int32_t n_in, n_out; /* n_out is preset to 1 */
     const kfi_value *in;
-    const kfi_value *in_mask; /* KFI_NONE where the input has no mask */
+    const kfi_value *in_mask; /* float32, 1 where a step counts; KFI_NONE: no mask */
     kfi_value *out;           /* room for KFI_LAYER_MAX_OUTPUTS */
     kfi_value *out_mask;      /* preset: the first input's mask if the class passes masks */
 } kfi_layer_call;

@@ -1,0 +1,10 @@
+/* Every initializer, one line each: the symbol of the descriptor kfi_initializer_symbol. */
+KFI_INITIALIZER_LINE(zeros)
+KFI_INITIALIZER_LINE(ones)
+KFI_INITIALIZER_LINE(constant)
+KFI_INITIALIZER_LINE(random_normal)
+KFI_INITIALIZER_LINE(random_uniform)
+KFI_INITIALIZER_LINE(truncated_normal)
+KFI_INITIALIZER_LINE(variance_scaling)
+KFI_INITIALIZER_LINE(orthogonal)
+KFI_INITIALIZER_LINE(identity)

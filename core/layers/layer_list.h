@@ -1,0 +1,16 @@
+/* Every layer class, one line each: KFI_LAYER_LINE(symbol) with the symbol of the descriptor
+ * kfi_layer_symbol. */
+KFI_LAYER_LINE(input)
+KFI_LAYER_LINE(dense)
+KFI_LAYER_LINE(conv2d)
+KFI_LAYER_LINE(max_pooling2d)
+KFI_LAYER_LINE(average_pooling2d)
+KFI_LAYER_LINE(global_average_pooling2d)
+KFI_LAYER_LINE(flatten)
+KFI_LAYER_LINE(reshape)
+KFI_LAYER_LINE(dropout)
+KFI_LAYER_LINE(activation)
+KFI_LAYER_LINE(batch_normalization)
+KFI_LAYER_LINE(add)
+KFI_LAYER_LINE(multiply)
+KFI_LAYER_LINE(concatenate)
