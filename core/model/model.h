@@ -38,6 +38,9 @@ struct kf_model {
     void (*free_training)(void *training);
 };
 
+/* Inputs or outputs of a model; a list without its final NULL stops here. */
+enum { KFI_MODEL_MAX_ENDS = 4096 };
+
 /* What a new model is made from: Model(inputs, outputs), or a Sequential's input and output. */
 typedef struct kfi_model_parts {
     const char *name; /* NULL: model_1, sequential_1 … */

@@ -1,0 +1,231 @@
+/* A model from Keras's config: the whole, and what functional and sequential models have in common:
+ * layers and inputs. The dialects of Keras 2.0 to 2.15 and of Keras 3's .h5 files are understood
+ * where they say the same in other words; unknown keys of a layer are ignored. */
+#include "core/base/memory.h"
+#include "core/model/reading.h"
+#include "io/json.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH = 32 }; /* of models inside models: each level is a C frame or two */
+
+kf_status kfi_read_member(const kfi_variant *dict, const char *key, kfi_variant_kind kind,
+                          const kfi_variant **member) {
+    static const char *const wanted[] = {
+        [KFI_STRING] = "a string", [KFI_LIST] = "a list", [KFI_DICT] = "a dict"};
+    if (!kfi_variant_is(dict, KFI_DICT))
+        return kfi_fail(KF_INVALID, "expected a dict with '%s'; got %s", key,
+                        kfi_variant_kind_name(dict));
+    *member = kfi_variant_get(dict, key);
+    if (!*member) return kfi_fail(KF_INVALID, "'%s' is missing", key);
+    if (kfi_variant_is(*member, kind)) return KF_OK;
+    return kfi_fail(KF_INVALID, "'%s' must be %s; got %s", key, wanted[kind],
+                    kfi_variant_kind_name(*member));
+}
+
+const char *kfi_read_name(const kfi_variant *entry) {
+    const char *name = kfi_variant_text(kfi_variant_get(entry, "name"), NULL);
+    if (name) return name;
+    return kfi_variant_text(kfi_variant_get(kfi_variant_get(entry, "config"), "name"), NULL);
+}
+
+/* The file is wrong, whatever the function that found out blames; but memory stays memory. */
+static kf_status blame_file(kf_status status) {
+    return status == KF_MEMORY ? KF_MEMORY : kfi_fail(KF_INVALID, "%s", kf_last_error());
+}
+
+/* --- inputs ----------------------------------------------------------------------------------- */
+
+static const kfi_variant *input_shape(const kfi_variant *config) {
+    const kfi_variant *shape = kfi_variant_get(config, "batch_input_shape");
+    return shape ? shape : kfi_variant_get(config, "batch_shape"); /* Keras 3 */
+}
+
+bool kfi_has_input_shape(const kfi_variant *config) {
+    return kfi_variant_is(input_shape(config), KFI_LIST);
+}
+
+static kf_status read_dim(const kfi_variant *item, bool batch, int64_t *dim) {
+    if (kfi_variant_is(item, KFI_NULL)) {
+        *dim = batch ? 0 : KF_ANY; /* kf_input_options: a free batch axis is 0 */
+        return KF_OK;
+    }
+    *dim = kfi_variant_to_integer(item, 0);
+    if (*dim >= 1) return KF_OK;
+    return kfi_fail(KF_INVALID, "'batch_input_shape' must hold positive integers and null; got %s",
+                    kfi_variant_is(item, KFI_INTEGER) ? "a number below 1"
+                                                      : kfi_variant_kind_name(item));
+}
+
+static kf_status read_shape(const kfi_variant *shape, kf_input_options *options) {
+    if (!kfi_variant_is(shape, KFI_LIST))
+        return kfi_fail(KF_INVALID, "'batch_input_shape' must be a list; got %s",
+                        kfi_variant_kind_name(shape));
+    const int64_t rank = kfi_variant_count(shape);
+    if (rank < 1 || rank > KF_MAX_RANK)
+        return kfi_fail(KF_INVALID, "'batch_input_shape' must have 1 to %d dimensions; got %lld",
+                        KF_MAX_RANK, (long long)rank);
+    for (int64_t i = 0; i < rank; i++) {
+        int64_t *dim = i == 0 ? &options->batch_size : &options->shape[i - 1];
+        const kf_status status = read_dim(kfi_variant_at(shape, i), i == 0, dim);
+        if (status != KF_OK) return status;
+    }
+    return KF_OK;
+}
+
+/* A name, or in tf.keras a policy: {"class_name": "Policy", "config": {"name": "float32"}}. */
+static kf_status read_dtype(const kfi_variant *dtype, const char **name) {
+    const kfi_variant *policy = kfi_variant_get(kfi_variant_get(dtype, "config"), "name");
+    *name = kfi_variant_text(policy ? policy : dtype, NULL);
+    if (*name || kfi_variant_is(dtype, KFI_NULL)) return KF_OK;
+    return kfi_fail(KF_INVALID, "'dtype' must be a string; got %s", kfi_variant_kind_name(dtype));
+}
+
+kf_status kfi_read_input(kfi_reading *reading, const char *name, const kfi_variant *config,
+                         kf_tensor **input) {
+    kf_input_options options = {.size = sizeof options, .name = name};
+    kf_status status = read_shape(input_shape(config), &options);
+    if (status == KF_OK) status = read_dtype(kfi_variant_get(config, "dtype"), &options.dtype);
+    if (status != KF_OK) return status;
+    if (kfi_variant_truth(kfi_variant_get(config, "sparse"), false) ||
+        kfi_variant_truth(kfi_variant_get(config, "ragged"), false))
+        return kfi_fail(KF_INVALID, "sparse and ragged inputs are not supported");
+    *input = kf_input_create(reading->graph, &options);
+    return (*input)->poisoned ? blame_file(kf_graph_error(reading->graph)) : KF_OK;
+}
+
+kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const *inputs,
+                        int32_t n_inputs, kf_tensor **output) {
+    *output = kf_apply_list(layer, inputs, n_inputs);
+    return (*output)->poisoned ? blame_file(kf_graph_error(reading->graph)) : KF_OK;
+}
+
+/* --- layers ----------------------------------------------------------------------------------- */
+
+static void ignore(void *context, const char *key) { (void)context, (void)key; }
+
+static kf_status read_plain(const kfi_layer_class *class, const char *name,
+                            const kfi_variant *config, kf_layer **made) {
+    kf_layer *layer = kfi_layer_from_arguments(class, config, ignore, NULL);
+    kf_status status = layer->status;
+    if (status != KF_OK) /* the layer's own message has no name yet, kf_last_error has one */
+        status = blame_file(kfi_fail(status, "%s", layer->message ? layer->message : ""));
+    else if (!layer->name && name)
+        status = (layer->name = kfi_strdup(name)) ? KF_OK : KF_MEMORY;
+    if (status == KF_OK)
+        *made = layer;
+    else
+        kf_layer_free(layer);
+    return status;
+}
+
+static kf_status read_trainable(const kfi_variant *config, bool *trainable) {
+    const kfi_variant *flag = kfi_variant_get(config, "trainable");
+    if (flag && !kfi_variant_is(flag, KFI_BOOL))
+        return kfi_fail(KF_INVALID, "'trainable' must be true or false; got %s",
+                        kfi_variant_kind_name(flag));
+    *trainable = kfi_variant_truth(flag, true);
+    return KF_OK;
+}
+
+/* A class that is a model, or NULL. */
+typedef kf_status (*model_reader)(kfi_reading *reading, const kfi_variant *config,
+                                  kf_model **model);
+static model_reader find_reader(const char *class_name) {
+    if (strcmp(class_name, "Sequential") == 0) return kfi_read_sequential;
+    if (strcmp(class_name, "Model") == 0 || strcmp(class_name, "Functional") == 0)
+        return kfi_read_functional;
+    return NULL;
+}
+
+static kf_status read_model(kfi_reading *reading, model_reader reader, const kfi_variant *config,
+                            kf_model **model) {
+    if (reading->depth >= MAX_DEPTH)
+        return kfi_fail(KF_INVALID, "models are nested deeper than %d levels", MAX_DEPTH);
+    bool trainable = true;
+    kf_status status = read_trainable(config, &trainable);
+    if (status != KF_OK) return status;
+    reading->depth++;
+    status = reader(reading, config, model);
+    reading->depth--;
+    if (status == KF_OK) (*model)->layer->trainable = trainable;
+    return status;
+}
+
+static kf_status read_layer(kfi_reading *reading, const kfi_variant *entry, kf_layer **layer) {
+    const kfi_variant *class_text, *config;
+    kf_status status = kfi_read_member(entry, "class_name", KFI_STRING, &class_text);
+    if (status != KF_OK) return status;
+    const char *class_name = kfi_variant_text(class_text, "");
+    const model_reader reader = find_reader(class_name);
+    if (reader) { /* an old Sequential's config is a list */
+        kf_model *model;
+        status = read_model(reading, reader, kfi_variant_get(entry, "config"), &model);
+        if (status == KF_OK) *layer = model->layer;
+        return status;
+    }
+    status = kfi_read_member(entry, "config", KFI_DICT, &config);
+    if (status != KF_OK) return status;
+    const char *name = kfi_variant_text(kfi_variant_get(config, "name"), kfi_read_name(entry));
+    if (strcmp(class_name, "InputLayer") == 0) {
+        kf_tensor *input;
+        status = kfi_read_input(reading, name, config, &input);
+        if (status == KF_OK) *layer = input->node->layer;
+        return status;
+    }
+    const kfi_layer_class *class = kfi_layer_class_find(class_name);
+    if (!class)
+        return kfi_fail(KF_INVALID, "unknown layer class '%s' (layer %s)", class_name,
+                        name ? name : "without a name");
+    return read_plain(class, name, config, layer);
+}
+
+/* Some messages name the layer already: an unknown class, what kf_input says. */
+static bool is_named(const char *message, const char *name) {
+    const size_t length = strlen(name);
+    return strncmp(message, "unknown layer class", 19) == 0 ||
+           (strncmp(message, name, length) == 0 && message[length] == ':');
+}
+
+kf_status kfi_read_layer(kfi_reading *reading, const kfi_variant *entry, kf_layer **layer) {
+    const kf_status status = read_layer(reading, entry, layer);
+    const char *name = kfi_read_name(entry);
+    if (status == KF_OK || !name || is_named(kf_last_error(), name)) return status;
+    return kfi_within(status, "%s: ", name);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static kf_status read_whole(kf_graph *graph, const kfi_variant *whole, kf_model **model) {
+    kfi_reading reading = {.graph = graph};
+    const kfi_variant *class_name;
+    const kf_status status = kfi_read_member(whole, "class_name", KFI_STRING, &class_name);
+    if (status != KF_OK) return status;
+    const model_reader reader = find_reader(kfi_variant_text(class_name, ""));
+    if (!reader)
+        return kfi_fail(KF_INVALID,
+                        "unknown model class '%s': expected Model, Functional or Sequential",
+                        kfi_variant_text(class_name, ""));
+    return read_model(&reading, reader, kfi_variant_get(whole, "config"), model);
+}
+
+/* What fails here tells itself from older failures by the graph's state, so that must be good. */
+kf_model *kfi_model_from_config(kf_graph *graph, const kfi_variant *model_config) {
+    kf_status status = kf_graph_error(graph);
+    kf_model *model;
+    if (status == KF_OK) status = read_whole(graph, model_config, &model);
+    return status == KF_OK ? model : kfi_model_poisoned(graph, status);
+}
+
+kf_model *kf_model_from_json(kf_graph *graph, const char *json) {
+    if (!graph) return kfi_model_poisoned(NULL, kf_graph_error(NULL));
+    if (!json)
+        return kfi_model_poisoned(graph,
+                                  kfi_fail(KF_USAGE, "kf_model_from_json: the text is NULL"));
+    kfi_variant *whole;
+    const kf_status status = kfi_json_parse(json, strlen(json), "model configuration", &whole);
+    if (status != KF_OK) return kfi_model_poisoned(graph, status);
+    kf_model *model = kfi_model_from_config(graph, whole);
+    kfi_variant_free(whole);
+    return model;
+}
