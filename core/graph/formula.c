@@ -145,7 +145,7 @@ static kf_status emit(kfi_formula *formula, const char *name, const void *attrib
     kfi_formula_node node = {
         .op = op, .n_in = n_in, .n_out = shaping.n_out, .scope = formula->scope};
     if (!allocate_node(&node, op, n_in, shaping.n_out)) return KF_MEMORY;
-    memcpy(node.in, in, sizeof *in * (size_t)n_in);
+    for (int i = 0; i < n_in; i++) node.in[i] = in[i];
     if (node.attributes) memcpy(node.attributes, attributes, op->attributes_size);
     for (int i = 0; i < node.n_out; i++) {
         out[i] = node.out[i] =

@@ -37,6 +37,12 @@ KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_optio
  */
 KF_API kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor);
 
+/* Calls `visit` for every array of numbers in the file (or group), in name order, whatever their
+ * lengths; the shape has the samples axis first. Stops at the first status that is not KF_OK. */
+typedef kf_status (*kf_lister)(void *context, const char *name, kf_dtype dtype,
+                               const kf_shape *shape);
+KF_API kf_status kf_data_list(const char *path, const char *group, kf_lister visit, void *context);
+
 KF_API void kf_dataset_free(kf_dataset *dataset); /* accepts NULL */
 
 KF_API int64_t kf_dataset_samples(const kf_dataset *dataset);

@@ -97,7 +97,9 @@ struct kf_callback {
                               const kf_log *logs, int32_t n_logs);
     void (*free)(kf_callback *callback); /* by kf_callback_free */
 };
-KF_API void kf_stop_training(kf_model *model);       /* after this batch; async-signal-safe */
+/* After this batch; async-signal-safe. kf_fit then returns KF_OK, without the epoch's validation;
+ * kf_evaluate and kf_predict return KF_STOPPED. */
+KF_API void kf_stop_training(kf_model *model);
 KF_API void kf_callback_free(kf_callback *callback); /* of those made by kf; accepts NULL */
 
 /* Keras's progress on a stream of the caller's: 1 a bar (for terminals), 2 one line per epoch. */

@@ -1,0 +1,79 @@
+/* kf_evaluate: the loss and metrics, averaged over the samples as Keras's test_loop does. */
+#include "core/train/evaluate.h"
+
+#include "core/base/memory.h"
+#include "core/base/status.h"
+
+static kf_status test_batch(kfi_training *training, kfi_reader *reader, const kfi_batch *batch,
+                            const kfi_run_options *run, kf_log *logs) {
+    kfi_pass *pass = NULL;
+    const kfi_rows rows = kfi_reader_rows(reader, batch);
+    kf_status status =
+        kfi_pass_for(training, &kfi_mode_test, &reader->feed.ports, batch->rows, &pass);
+    if (status == KF_OK) status = kfi_pass_run(training, pass, batch->data, &rows, run);
+    for (int32_t i = 0; i < training->compiled->n_names && status == KF_OK; i++)
+        logs[i] = (kf_log){training->compiled->names[i], kfi_pass_value(pass, i)};
+    return status;
+}
+
+static kf_status test_all(kfi_training *training, kfi_reader *reader, const kfi_run_options *run,
+                          const kfi_callbacks *callbacks, kf_log *logs, double *sums) {
+    const int32_t n = training->compiled->n_names;
+    const kfi_batch *batch;
+    kf_status status = kfi_reader_start(reader);
+    while (status == KF_OK && (status = kfi_reader_next(reader, &batch)) == KF_OK && batch) {
+        status = kfi_callbacks_batch_begin(callbacks, batch->index, batch->rows);
+        if (status == KF_OK) status = test_batch(training, reader, batch, run, logs);
+        if (status != KF_OK) return status;
+        for (int32_t i = 0; i < n; i++) sums[i] += logs[i].value * (double)batch->rows;
+        status = kfi_callbacks_batch_end(callbacks, batch->index, batch->rows, logs, n);
+        if (status == KF_OK && atomic_load(&training->stop))
+            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch->index);
+    }
+    return status;
+}
+
+kf_status kfi_evaluate(kfi_training *training, kfi_reader *reader, const kfi_run_options *run,
+                       const kfi_callbacks *callbacks, double *values) {
+    const int32_t n = training->compiled->n_names;
+    kf_log *logs = kfi_alloc((size_t)n, sizeof *logs);
+    double *sums = kfi_alloc((size_t)n, sizeof *sums);
+    kf_status status = logs && sums ? KF_OK : KF_MEMORY;
+    if (status == KF_OK) status = test_all(training, reader, run, callbacks, logs, sums);
+    for (int32_t i = 0; i < n && status == KF_OK; i++) values[i] = sums[i] / (double)reader->count;
+    kfi_free(logs);
+    kfi_free(sums);
+    return status;
+}
+
+kf_status kfi_reader_for(kfi_training *training, const kfi_mode *mode, kf_dataset *data,
+                         const kf_run_options *options, kfi_reader *reader) {
+    if (!data) return kfi_fail(KF_USAGE, "the dataset is NULL");
+    kfi_ports ports;
+    kfi_feed feed;
+    kf_status status = kfi_ports_of(training, mode->targets, &ports);
+    if (status == KF_OK) status = kfi_feed_match(&ports, data, &feed);
+    if (status != KF_OK) return status;
+    atomic_store(&training->stop, 0);
+    training->progress = (kfi_progress_state){.samples = data->samples};
+    return kfi_reader_open(reader, &feed, 0, data->samples, options->batch_size,
+                           options->data_workers, options->max_queue_size);
+}
+
+kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *values,
+                           const kf_run_options *options) {
+    kf_run_options given = {0};
+    kfi_options_copy(&given, sizeof given, options);
+    kfi_training *training = NULL;
+    kfi_reader reader = {0};
+    kf_status status = kfi_training_compiled(model, &training);
+    if (status == KF_OK) status = kfi_reader_for(training, &kfi_mode_test, data, &given, &reader);
+    if (status == KF_OK && reader.count == 0)
+        status = kfi_fail(KF_INVALID, "the data has no samples");
+    const kfi_callbacks callbacks = {model, given.callbacks};
+    if (status == KF_OK)
+        status = kfi_evaluate(training, &reader, &(kfi_run_options){.workers = given.threads},
+                              &callbacks, values);
+    kfi_reader_close(&reader);
+    return status;
+}

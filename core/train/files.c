@@ -1,0 +1,203 @@
+/* Model files as Keras 2.2.4's save() and load_model() write and read them: the model, how it was
+ * compiled, and the optimizer's state. */
+#include "core/train/training.h"
+
+#include "core/base/memory.h"
+#include "core/base/status.h"
+#include "io/json.h"
+
+#include <string.h>
+
+/* --- training_config -------------------------------------------------------------------------- */
+
+static kfi_variant *copy_or_null(const kfi_variant *variant) {
+    return variant ? kfi_variant_copy(variant) : kfi_variant_null();
+}
+
+static kfi_variant *training_config(const kfi_compiled *compiled) {
+    kfi_variant *config = kfi_variant_dict();
+    if (config &&
+        kfi_variant_put(config, "optimizer_config", kfi_optimizer_config(compiled->optimizer)) ==
+            KF_OK &&
+        kfi_variant_put(config, "loss", copy_or_null(compiled->loss)) == KF_OK &&
+        kfi_variant_put(config, "metrics", copy_or_null(compiled->metrics)) == KF_OK &&
+        kfi_variant_put(config, "sample_weight_mode", copy_or_null(compiled->sample_weight_mode)) ==
+            KF_OK &&
+        kfi_variant_put(config, "loss_weights", copy_or_null(compiled->loss_weights)) == KF_OK)
+        return config;
+    kfi_variant_free(config);
+    return NULL;
+}
+
+/* Prints and frees a variant; NULL stands for one that could not be made. */
+static kf_status print_config(kfi_variant *config, const char **text) {
+    char *printed = NULL;
+    const kf_status status = config ? kfi_json_print(config, &printed) : KF_MEMORY;
+    kfi_variant_free(config);
+    *text = printed;
+    return status;
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+/* As Keras: state that does not exist yet is not saved. */
+static kf_status list_optimizer(const kf_optimizer *optimizer, kfi_keras_layer *list) {
+    if (!optimizer->started) return KF_OK;
+    const int32_t n_slots = optimizer->n_slots * optimizer->n_weights;
+    list->name = optimizer->class->name;
+    list->weights = kfi_alloc((size_t)n_slots + 1, sizeof *list->weights);
+    if (!list->weights) return KF_MEMORY;
+    if (optimizer->class->iterations_name)
+        list->weights[list->n_weights++] =
+            (kfi_keras_weight){.name = optimizer->class->iterations_name,
+                               .dtype = KF_INT64,
+                               .data = &optimizer->iterations};
+    for (int32_t i = 0; i < n_slots; i++)
+        list->weights[list->n_weights++] = (kfi_keras_weight){.name = optimizer->slots[i]->name,
+                                                              .dtype = KF_FLOAT32,
+                                                              .shape = optimizer->slots[i]->shape,
+                                                              .data = optimizer->slots[i]->data};
+    return KF_OK;
+}
+
+static kf_status write_file(const kf_model *model, const kfi_compiled *compiled, const char *path,
+                            const kfi_keras_file *content) {
+    kfi_keras_file file = *content;
+    file.keras_version = "2.2.4";
+    file.backend = "tensorflow";
+    file.model_config = file.training_config = NULL;
+    file.optimizer = (kfi_keras_layer){0};
+    kf_status status = print_config(kfi_model_config(model), &file.model_config);
+    if (status == KF_OK && compiled)
+        status = print_config(training_config(compiled), &file.training_config);
+    if (status == KF_OK && compiled) status = list_optimizer(compiled->optimizer, &file.optimizer);
+    if (status == KF_OK) status = kfi_keras_write(path, &file, NULL, NULL);
+    kfi_free((char *)file.model_config);
+    kfi_free((char *)file.training_config);
+    kfi_free(file.optimizer.weights);
+    return status;
+}
+
+kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options *options) {
+    kf_save_options given = {0};
+    kfi_options_copy(&given, sizeof given, options);
+    kfi_training *training = NULL;
+    kf_status status = kfi_training_of(model, &training);
+    if (status != KF_OK) return status;
+    kfi_keras_file content = {0};
+    status = kfi_model_content(model, &content);
+    if (status == KF_OK)
+        status = write_file(model, given.no_optimizer ? NULL : training->compiled, path, &content);
+    kfi_model_content_free(&content);
+    return status;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static kf_status compile_from(kf_model *model, const kfi_variant *config) {
+    kf_optimizer *optimizer =
+        kfi_optimizer_from_config(kfi_variant_get(config, "optimizer_config"));
+    kfi_variant *loss = copy_or_null(kfi_variant_get(config, "loss"));
+    kfi_variant *metrics = copy_or_null(kfi_variant_get(config, "metrics"));
+    kfi_variant *loss_weights = copy_or_null(kfi_variant_get(config, "loss_weights"));
+    kfi_variant *mode = copy_or_null(kfi_variant_get(config, "sample_weight_mode"));
+    if (loss && metrics && loss_weights && mode)
+        return kfi_compile(model, optimizer, loss, metrics, loss_weights, mode);
+    kf_optimizer_free(optimizer);
+    kfi_variant_free(loss);
+    kfi_variant_free(metrics);
+    kfi_variant_free(loss_weights);
+    kfi_variant_free(mode);
+    return KF_MEMORY;
+}
+
+static kf_status check_slot(const kfi_keras_weight *saved, const kf_weight *slot) {
+    if (kfi_shape_equal(&saved->shape, &slot->shape)) return KF_OK;
+    return kfi_fail(KF_INVALID,
+                    "the saved optimizer state does not fit the model: %s has shape %s, %s needs "
+                    "%s",
+                    saved->name, kfi_shape_string(&saved->shape), slot->name,
+                    kfi_shape_string(&slot->shape));
+}
+
+/* Versions of Keras before 2.1.3 do not save Adam's empty list of vhats, and tf.keras no moments
+ * that are never used. */
+static kf_status check_count(const kf_optimizer *optimizer, int64_t saved) {
+    const int64_t all = (int64_t)optimizer->n_slots * optimizer->n_weights;
+    const int64_t used = (int64_t)optimizer->class->n_slots * optimizer->n_weights;
+    if (saved == 0 || saved == used || saved == all) return KF_OK;
+    return kfi_fail(
+        KF_INVALID,
+        "the saved optimizer state does not fit the model: it has %lld arrays, %s needs "
+        "%lld",
+        (long long)saved, optimizer->class->name, (long long)all);
+}
+
+static kf_status read_iterations(kfi_keras_file *file, kf_optimizer *optimizer) {
+    const kfi_keras_weight *saved = &file->optimizer.weights[0];
+    const kf_status status = kfi_keras_read_weight(file, saved, KF_INT64, &optimizer->iterations);
+    if (status != KF_OK || optimizer->iterations >= 0) return status;
+    return kfi_fail(KF_INVALID, "%s must not be negative, got %lld", saved->name,
+                    (long long)optimizer->iterations);
+}
+
+/* A scalar at the start is the iterations, which tf.keras saves for every optimizer. */
+static kf_status read_optimizer(kfi_keras_file *file, kfi_training *training) {
+    kf_optimizer *optimizer = training->compiled->optimizer;
+    const kfi_keras_weight *saved = file->optimizer.weights;
+    const int64_t count = file->optimizer.n_weights;
+    if (count == 0) return KF_OK;
+    const int64_t first = saved[0].shape.rank == 0 ? 1 : 0;
+    kf_status status = check_count(optimizer, count - first);
+    for (int64_t i = first; i < count && status == KF_OK; i++)
+        status = check_slot(&saved[i], optimizer->slots[i - first]);
+    if (status == KF_OK && first) status = read_iterations(file, optimizer);
+    for (int64_t i = first; i < count && status == KF_OK; i++)
+        status =
+            kfi_keras_read_weight(file, &saved[i], KF_FLOAT32, optimizer->slots[i - first]->data);
+    optimizer->started = status == KF_OK;
+    training->runs = optimizer->iterations;
+    return status;
+}
+
+static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
+    kfi_variant *config = NULL;
+    kf_status status = kfi_json_parse(file->training_config, strlen(file->training_config),
+                                      "training_config", &config);
+    if (status == KF_OK) status = compile_from(model, config);
+    kfi_variant_free(config);
+    kfi_training *training = NULL;
+    if (status == KF_OK) status = kfi_training_of(model, &training);
+    return status == KF_OK ? read_optimizer(file, training) : status;
+}
+
+static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile, kf_model **model) {
+    if (!file->model_config)
+        return kfi_fail(KF_INVALID, "No model found in config file: it has weights only");
+    kfi_variant *config = NULL;
+    kf_status status =
+        kfi_json_parse(file->model_config, strlen(file->model_config), "model_config", &config);
+    if (status == KF_OK) {
+        *model = kfi_model_from_config(graph, config);
+        status = kf_model_error(*model);
+    }
+    kfi_variant_free(config);
+    if (status == KF_OK) status = kfi_model_read_weights(*model, file);
+    if (status == KF_OK && compile && file->training_config)
+        status = restore_training(*model, file);
+    return status;
+}
+
+kf_model *kf_load_with(kf_graph *graph, const char *path, const kf_load_options *options) {
+    kf_load_options given = {0};
+    kfi_options_copy(&given, sizeof given, options);
+    kfi_keras_file *file = NULL;
+    kf_model *model = NULL;
+    kf_status status = kfi_keras_open(path, &file);
+    if (status == KF_OK)
+        status = kfi_within(read_model(graph, file, !given.no_compile, &model), "%s: ", path);
+    kfi_keras_close(file);
+    return status == KF_OK ? model : kfi_model_poisoned(graph, status);
+}
+
+kf_model *kf_load(kf_graph *graph, const char *path) { return kf_load_with(graph, path, NULL); }

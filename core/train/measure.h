@@ -1,0 +1,31 @@
+/* A measure compares predictions with targets and gives one number for each sample or timestep:
+ * what losses and metrics are before they are averaged. */
+#ifndef KFI_TRAIN_MEASURE_H
+#define KFI_TRAIN_MEASURE_H
+
+#include "core/graph/formula.h"
+
+enum { KFI_MEASURE_MAX_ALIASES = 4 };
+
+typedef struct kfi_measure {
+    const char *name; /* Keras's function, and the op that computes it */
+    const char *aliases[KFI_MEASURE_MAX_ALIASES];
+    bool labels; /* targets are class numbers, int32 of shape (…, 1); else floats as predicted */
+} kfi_measure;
+
+/* By name or alias. NULL with "Unknown loss function:nope" in kf_last_error. Every loss is a metric
+ * too. */
+const kfi_measure *kfi_loss_find(const char *name);
+const kfi_measure *kfi_metric_find(const char *name);
+
+/* Writes the scores. `labels` says what y_true is. */
+kfi_value kfi_measure_score(kfi_formula *formula, const kfi_measure *measure, kfi_value y_true,
+                            bool labels, kfi_value y_pred);
+
+/* The mean of scores as Keras 2.2.4 weighs them: scores of masked steps count 0 and are divided by
+ * the mean of the mask; then the weighted sum over the number of weights that are not 0. mask and
+ * weights may be KFI_NONE. */
+kfi_value kfi_measure_mean(kfi_formula *formula, kfi_value score, kfi_value mask,
+                           kfi_value weights);
+
+#endif

@@ -1,0 +1,108 @@
+/* kf_predict: outputs of all rows, in order, into arrays or to a sink. */
+#include "core/train/evaluate.h"
+
+#include "core/base/memory.h"
+#include "core/base/status.h"
+
+#include <string.h>
+
+/* --- sinks ------------------------------------------------------------------------------------ */
+
+typedef struct arrays {
+    const kfi_pass *pass;
+    float *const *outputs;
+} arrays;
+
+/* A sink that collects all rows. */
+static kf_status collect(void *context, int32_t output, int64_t first_row, int64_t rows,
+                         const float *values) {
+    const arrays *into = context;
+    if (!into->outputs[output]) return KF_OK;
+    const kf_shape *shape = &kfi_plan_result(into->pass->plan, output)->shape;
+    const size_t per_row = (size_t)(kfi_shape_count(shape) / rows);
+    memcpy(into->outputs[output] + (size_t)first_row * per_row, values,
+           (size_t)rows * per_row * sizeof *values);
+    return KF_OK;
+}
+
+/* An integer output (a model that hands on its input) becomes floats on the way. */
+static kf_status deliver(const kfi_array *result, kf_sink sink, void *context, int32_t output,
+                         int64_t first_row, int64_t rows) {
+    if (result->dtype == KF_FLOAT32) return sink(context, output, first_row, rows, result->data);
+    const int64_t count = kfi_shape_count(&result->shape);
+    float *values = kfi_alloc((size_t)count, sizeof *values);
+    if (!values) return KF_MEMORY;
+    for (int64_t i = 0; i < count; i++) values[i] = (float)((const int32_t *)result->data)[i];
+    const kf_status status = sink(context, output, first_row, rows, values);
+    kfi_free(values);
+    return status;
+}
+
+/* --- going through the rows ------------------------------------------------------------------- */
+
+typedef struct predicting {
+    kfi_training *training;
+    kfi_reader reader;
+    kfi_run_options run;
+    kfi_callbacks callbacks;
+    kf_sink sink;
+    void *context;
+    arrays into;
+} predicting;
+
+static kf_status predict_batch(predicting *predict, const kfi_batch *batch) {
+    kfi_pass *pass = NULL;
+    const kfi_rows rows = kfi_reader_rows(&predict->reader, batch);
+    kf_status status = kfi_pass_for(predict->training, &kfi_mode_predict,
+                                    &predict->reader.feed.ports, batch->rows, &pass);
+    if (status == KF_OK)
+        status = kfi_pass_run(predict->training, pass, batch->data, &rows, &predict->run);
+    predict->into.pass = pass;
+    for (int32_t i = 0; status == KF_OK && i < predict->training->model->n_outputs; i++)
+        status = deliver(kfi_plan_result(pass->plan, i), predict->sink, predict->context, i,
+                         rows.first, batch->rows);
+    return status;
+}
+
+static kf_status predict_all(predicting *predict) {
+    const kfi_batch *batch;
+    kf_status status = kfi_reader_start(&predict->reader);
+    while (status == KF_OK && (status = kfi_reader_next(&predict->reader, &batch)) == KF_OK &&
+           batch) {
+        status = kfi_callbacks_batch_begin(&predict->callbacks, batch->index, batch->rows);
+        if (status == KF_OK) status = predict_batch(predict, batch);
+        if (status == KF_OK)
+            status =
+                kfi_callbacks_batch_end(&predict->callbacks, batch->index, batch->rows, NULL, 0);
+        if (status == KF_OK && atomic_load(&predict->training->stop))
+            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch->index);
+    }
+    return status;
+}
+
+static kf_status run(kf_model *model, kf_dataset *data, predicting *predict,
+                     const kf_run_options *options) {
+    kf_run_options given = {0};
+    kfi_options_copy(&given, sizeof given, options);
+    predict->run = (kfi_run_options){.workers = given.threads};
+    predict->callbacks = (kfi_callbacks){model, given.callbacks};
+    kf_status status = kfi_training_of(model, &predict->training);
+    if (status == KF_OK)
+        status =
+            kfi_reader_for(predict->training, &kfi_mode_predict, data, &given, &predict->reader);
+    if (status == KF_OK) status = predict_all(predict);
+    kfi_reader_close(&predict->reader);
+    return status;
+}
+
+kf_status kf_predict_with(kf_model *model, kf_dataset *data, float *const *outputs,
+                          const kf_run_options *options) {
+    predicting arrays_of = {.sink = collect, .into = {.outputs = outputs}};
+    arrays_of.context = &arrays_of.into;
+    return run(model, data, &arrays_of, options);
+}
+
+kf_status kf_predict_to(kf_model *model, kf_dataset *data, kf_sink sink, void *context,
+                        const kf_run_options *options) {
+    return run(model, data, &(predicting){.sink = sink, .context = context}, options);
+}

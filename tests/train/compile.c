@@ -1,0 +1,192 @@
+/* What compile makes of losses, metrics and weights, and what it says when it cannot. */
+#include "tests/train/support.h"
+
+/* The names of what is reported, separated by spaces. */
+static void reports(const kf_model *model, const char *names) {
+    char text[1024] = "";
+    for (int32_t i = 0; i < kf_metrics(model); i++) {
+        strcat(text, i ? " " : "");
+        strcat(text, kf_metrics_name(model, i));
+    }
+    assert_string_equal(text, names);
+}
+
+static void one_output(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = vision_model(graph);
+    assert_int_equal(kf_metrics(model), 0);
+    assert_null(kf_metrics_name(model, 0));
+    ok(kf_compile(model, .loss = "categorical_crossentropy", .metrics = {"accuracy", "mse"}));
+    reports(model, "loss acc mean_squared_error");
+    ok(kf_compile(model, .loss = "sparse_categorical_crossentropy", .metrics = {"acc", "ce"}));
+    reports(model, "loss acc ce");
+    ok(kf_compile(model, .loss = "mse", .metrics = {"acc", "acc", "accuracy"}));
+    reports(model, "loss acc acc_1 acc_2");
+    kf_graph_free(graph);
+}
+
+static void headline(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = headline_model(graph);
+    ok(kf_compile(model, .loss = "binary_crossentropy", .loss_weights = {1, 0.2f},
+                  .metrics = {"acc", "mse"}));
+    reports(model, "loss main_output_loss aux_output_loss main_output_acc "
+                   "main_output_mean_squared_error aux_output_acc aux_output_mean_squared_error");
+    ok(kf_compile(model, .outputs = {{.output = "aux_output", .loss = "mse", .metrics = {"mse"}},
+                                     {.output = "main_output", .loss = "binary_crossentropy"}}));
+    reports(model, "loss main_output_loss aux_output_loss aux_output_mean_squared_error");
+    ok(kf_compile(model, .outputs = {{.output = "main_output", .loss = "mse"}},
+                  .metrics = {"acc"}));
+    reports(model, "loss main_output_loss main_output_acc");
+    kf_graph_free(graph);
+}
+
+/* Accuracy is a different function for different outputs: told apart by their values. */
+static void accuracy_suits(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {2}, .name = "x");
+    kf_tensor *y = kf_apply(kf_activation("linear", .name = "y"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(y));
+    const float predicted[] = {0.9f, 0.6f, 0.2f, 0.4f}, wanted[] = {1, 0, 0, 1};
+    const int32_t labels[] = {1, 1};
+    double values[2];
+    const kf_array floats[] = {ARRAY(NULL, predicted, 2, 2), ARRAY(NULL, wanted, 2, 2)};
+    ok(kf_compile(model, .loss = "categorical_crossentropy", .metrics = {"acc"}));
+    ok(kf_test_on_batch(model, floats, 2, values));
+    near(values[1], 1); /* both rows have their maximum in the right place */
+    ok(kf_compile(model, .loss = "binary_crossentropy", .metrics = {"acc"}));
+    ok(kf_test_on_batch(model, floats, 2, values));
+    near(values[1], 0.5); /* 0.9, 0.2 are right when rounded, 0.6 and 0.4 wrong */
+    ok(kf_compile(model, .loss = "sparse_categorical_crossentropy", .metrics = {"acc"}));
+    const kf_array sparse[] = {ARRAY(NULL, predicted, 2, 2), LABELS(NULL, labels, 2, 1)};
+    ok(kf_test_on_batch(model, sparse, 2, values));
+    near(values[1], 0.5);
+    kf_graph_free(graph);
+}
+
+static void messages(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = headline_model(graph);
+    refuses(kf_compile(model, .loss = "nope"), KF_INVALID, "Unknown loss function:nope");
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"nope"}), KF_INVALID,
+            "Unknown metric function:nope");
+    refuses(kf_compile(model, .optimizer = NULL), KF_USAGE,
+            "The model cannot be compiled because it has no loss to optimize.");
+    refuses(kf_compile(model, .outputs = {{.output = "aus_output", .loss = "mse"}}), KF_USAGE,
+            "Unknown entry in loss dictionary: \"aus_output\". Only expected the following keys: "
+            "['main_output', 'aux_output']");
+    refuses(kf_compile(model, .loss = "mse", .loss_weights = {1, 1, 1}), KF_USAGE,
+            "loss_weights[2] is given, but the model has 2 outputs");
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"sparse_categorical_accuracy"}),
+            KF_INVALID, "needs integer labels");
+    assert_int_equal(kf_metrics(model), 0);
+    refuses(kf_compile(NULL, .loss = "mse"), KF_USAGE, "NULL");
+    kf_graph_free(graph);
+}
+
+static void failure_changes_nothing(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 0.5f);
+    ok(kf_compile(model, .optimizer = kf_sgd(0.25f), .loss = "mse", .metrics = {"mse"}));
+    assert_int_not_equal(kf_compile(model, .loss = "nope"), KF_OK);
+    reports(model, "loss mean_squared_error");
+    near(kf_learning_rate(model), 0.25);
+    kf_graph_free(graph);
+}
+
+static void not_compiled(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 1);
+    const float one[] = {1};
+    const kf_array batch[] = {ARRAY("x", one, 1, 1), ARRAY("y", one, 1, 1)};
+    refuses(kf_train_on_batch(model, batch, 2, NULL), KF_USAGE,
+            "You must compile a model before training/testing.");
+    float y;
+    ok(kf_predict_on_batch(model, batch, 1, (float *[]){&y}));
+    near((double)y, 1);
+    kf_graph_free(graph);
+}
+
+/* The total is the weighted sum; the single losses are not weighted. */
+static void loss_weights(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {1}, .name = "x");
+    kf_tensor *a = kf_apply(kf_activation("linear", .name = "a"), x);
+    kf_tensor *b = kf_apply(kf_activation("linear", .name = "b"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(a, b));
+    const float in[] = {1, 2}, ta[] = {0, 0}, tb[] = {4, 2};
+    const kf_array batch[] = {ARRAY("x", in, 2), ARRAY("b", tb, 2), ARRAY("a", ta, 2)};
+    double values[3];
+    ok(kf_compile(model, .loss = "mse", .loss_weights = {1, 0.2f}));
+    ok(kf_test_on_batch(model, batch, 3, values));
+    near(values[0], 2.5 + 0.2 * 4.5);
+    near(values[1], 2.5);
+    near(values[2], 4.5);
+    ok(kf_compile(model, .loss = "mse", .outputs = {{.output = "b", .loss_weight = KF_ZERO}}));
+    ok(kf_test_on_batch(model, batch, 3, values));
+    near(values[0], 2.5);
+    kf_graph_free(graph);
+}
+
+/* Only what is trained takes a target, and moves. */
+static void untrained_output(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {1}, .name = "x");
+    kf_tensor *a = kf_apply(kf_dense(1, .no_bias = true, .name = "a"), x);
+    kf_tensor *b = kf_apply(kf_dense(1, .no_bias = true, .name = "b"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(a, b));
+    ok(kf_compile(model, .optimizer = kf_sgd(0.1f), .outputs = {{.output = "a", .loss = "mse"}}));
+    const float in[] = {1}, target[] = {9};
+    const kf_array batch[] = {ARRAY(NULL, in, 1, 1), ARRAY(NULL, target, 1, 1)};
+    float before[2], after[2];
+    for (int i = 0; i < 2; i++) ok(kf_weight_get(kf_model_weight(model, i), &before[i], 1));
+    ok(kf_train_on_batch(model, batch, 2, NULL));
+    for (int i = 0; i < 2; i++) ok(kf_weight_get(kf_model_weight(model, i), &after[i], 1));
+    assert_true(before[0] != after[0]);
+    assert_true(before[1] == after[1]);
+    kf_graph_free(graph);
+}
+
+static void frozen(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 1);
+    kf_layer_set_trainable(kf_model_find_layer(model, "y"), false);
+    ok(kf_compile(model, .optimizer = kf_sgd(0.1f), .loss = "mse"));
+    const float in[] = {1}, target[] = {9};
+    const kf_array batch[] = {ARRAY(NULL, in, 1, 1), ARRAY(NULL, target, 1, 1)};
+    double loss;
+    ok(kf_train_on_batch(model, batch, 2, &loss));
+    near(loss, 64);
+    assert_true(weight_of(model) == 1);
+    kf_layer_set_trainable(kf_model_find_layer(model, "y"), true);
+    ok(kf_train_on_batch(model, batch, 2, &loss));
+    assert_true(weight_of(model) == 1); /* as in Keras, the flag counts at the next compile */
+    ok(kf_compile(model, .optimizer = kf_sgd(0.1f), .loss = "mse"));
+    ok(kf_train_on_batch(model, batch, 2, &loss));
+    near((double)weight_of(model), 1 + 0.1 * 16);
+    kf_graph_free(graph);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SENTENCE("a model of one output reports loss and metrics", one_output),
+        SENTENCE("the headline model reports what Keras reports", headline),
+        SENTENCE("accuracy means what suits the output and its loss", accuracy_suits),
+        SENTENCE("what is wrong is said in Keras's words", messages),
+        SENTENCE("a failed compile leaves the one before", failure_changes_nothing),
+        SENTENCE("training needs a compile, predicting does not", not_compiled),
+        SENTENCE("the total is the weighted sum of the losses", loss_weights),
+        SENTENCE("an output without a loss takes no target and is not trained", untrained_output),
+        SENTENCE("frozen weights stay, and the flag counts at the next compile", frozen),
+    };
+    return cmocka_run_group_tests_name("compile", tests, NULL, NULL);
+}

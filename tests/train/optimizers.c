@@ -1,0 +1,151 @@
+/* Optimizers against their formulas in double precision, on one weight with gradient 2 w. */
+#include "tests/train/support.h"
+
+enum { STEPS = 6 };
+
+static const float one[] = {1}, zero[] = {0};
+
+static void step(kf_model *model) {
+    const kf_array batch[] = {ARRAY("x", one, 1, 1), ARRAY("y", zero, 1, 1)};
+    ok(kf_train_on_batch(model, batch, 2, NULL));
+}
+
+static kf_model *compiled(kf_graph *graph, kf_optimizer *optimizer) {
+    kf_model *model = line_model(graph, 0.7f);
+    ok(kf_compile(model, .optimizer = optimizer, .loss = "mse"));
+    return model;
+}
+
+static void sgd_is_its_formula(kf_optimizer *optimizer, double lr, double momentum, double decay,
+                               bool nesterov) {
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = compiled(graph, optimizer);
+    double w = 0.7f, v = 0;
+    for (int t = 0; t < STEPS; t++) {
+        const double rate = lr / (1 + decay * t), g = 2 * w;
+        v = momentum * v - rate * g;
+        w += nesterov ? momentum * v - rate * g : v;
+        step(model);
+        near((double)weight_of(model), w);
+    }
+    float moment, iterations;
+    assert_int_equal(kf_optimizer_weights(model), 2);
+    ok(kf_optimizer_weight_get(model, 0, &iterations, 1));
+    ok(kf_optimizer_weight_get(model, 1, &moment, 1));
+    assert_int_equal((int)iterations, STEPS);
+    near((double)moment, v);
+    kf_graph_free(graph);
+}
+
+static void sgd(void **state) {
+    (void)state;
+    sgd_is_its_formula(kf_sgd(0), 0.01, 0, 0, false);
+    sgd_is_its_formula(kf_sgd(0.1f), 0.1, 0, 0, false);
+    sgd_is_its_formula(kf_sgd(0.1f, .momentum = 0.9f), 0.1, 0.9, 0, false);
+    sgd_is_its_formula(kf_sgd(0.1f, .momentum = 0.9f, .nesterov = true), 0.1, 0.9, 0, true);
+    sgd_is_its_formula(kf_sgd(0.1f, .decay = 0.5f), 0.1, 0, 0.5, false);
+    sgd_is_its_formula(kf_optimizer_named("sgd(lr=0.05, momentum=0.5)"), 0.05, 0.5, 0, false);
+}
+
+static void rmsprop(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = compiled(graph, kf_rmsprop(0.01f, .rho = 0.8f, .decay = 0.1f));
+    double w = 0.7f, a = 0;
+    for (int t = 0; t < STEPS; t++) {
+        const double g = 2 * w;
+        a = 0.8 * a + 0.2 * g * g;
+        w -= 0.01 / (1 + 0.1 * t) * g / (sqrt(a) + 1e-7);
+        step(model);
+        near((double)weight_of(model), w);
+    }
+    float mean;
+    assert_int_equal(kf_optimizer_weights(model), 1);
+    ok(kf_optimizer_weight_get(model, 0, &mean, 1));
+    near((double)mean, a);
+    kf_graph_free(graph);
+}
+
+static void adam(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = compiled(graph, kf_adam(0.02f, .beta_1 = 0.8f, .beta_2 = 0.9f));
+    double w = 0.7f, m = 0, v = 0;
+    for (int t = 1; t <= STEPS; t++) {
+        const double g = 2 * w;
+        m = 0.8 * m + 0.2 * g;
+        v = 0.9 * v + 0.1 * g * g;
+        w -= 0.02 * sqrt(1 - pow(0.9, t)) / (1 - pow(0.8, t)) * m / (sqrt(v) + 1e-7);
+        step(model);
+        near((double)weight_of(model), w);
+    }
+    kf_graph_free(graph);
+}
+
+static void names_and_order(void **state) {
+    (void)state;
+    static const char *const expected[] = {"Adam/iterations:0", "training/Adam/Variable:0",
+                                           "training/Adam/Variable_1:0",
+                                           "training/Adam/Variable_2:0"};
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = compiled(graph, kf_adam(0));
+    assert_int_equal(kf_optimizer_weights(model), 4);
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(kf_optimizer_weight_name(model, i), expected[i]);
+    assert_int_equal(kf_optimizer_weight_shape(model, 0).rank, 0);
+    assert_int_equal(kf_optimizer_weight_shape(model, 1).rank, 2);
+    assert_int_equal(kf_optimizer_weight_shape(model, 3).rank, 1);
+    float none;
+    assert_null(kf_optimizer_weight_name(model, 4));
+    refuses(kf_optimizer_weight_get(model, 4, &none, 1), KF_USAGE, "no optimizer weight 4");
+    kf_graph_free(graph);
+}
+
+static void learning_rate(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = compiled(graph, NULL);
+    near(kf_learning_rate(model), 0.001);
+    ok(kf_compile(model, .optimizer = kf_sgd(KF_ZERO), .loss = "mse"));
+    assert_true(kf_learning_rate(model) == 0);
+    step(model);
+    assert_true(weight_of(model) == 0.7f);
+    ok(kf_set_learning_rate(model, 0.25));
+    step(model);
+    near((double)weight_of(model), 0.35);
+    kf_graph_free(graph);
+}
+
+static void is_refused(kf_optimizer *optimizer, const char *words) {
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 1);
+    assert_int_not_equal(kf_compile(model, .optimizer = optimizer, .loss = "mse"), KF_OK);
+    says(words);
+    assert_int_equal(kf_metrics(model), 0);
+    kf_graph_free(graph);
+}
+
+static void refused(void **state) {
+    (void)state;
+    is_refused(kf_optimizer_named("nope"), "Unknown optimizer: nope");
+    is_refused(kf_optimizer_named("adam(lr=banana)"), "lr");
+    is_refused(kf_optimizer_named("adam(speed=3)"), "speed");
+    is_refused(kf_optimizer_named("adam(lr=0.1"), "adam(lr=0.1");
+    is_refused(kf_sgd(0.1f, .clipnorm = 1), "clipnorm is not supported");
+    is_refused(kf_optimizer_named("rmsprop(clipvalue=0.5)"), "clipvalue is not supported");
+    is_refused(kf_adam(0, .amsgrad = true), "amsgrad");
+    kf_optimizer_free(kf_optimizer_named("nope"));
+    kf_optimizer_free(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SENTENCE("SGD moves as its formula says, with momentum, Nesterov and decay", sgd),
+        SENTENCE("RMSprop moves as its formula says and saves no iterations", rmsprop),
+        SENTENCE("Adam moves as its formula says", adam),
+        SENTENCE("an optimizer's weights have Keras's names and order", names_and_order),
+        SENTENCE("the learning rate can be zero, read and set", learning_rate),
+        SENTENCE("what an optimizer cannot do is refused by compile", refused),
+    };
+    return cmocka_run_group_tests_name("optimizers", tests, NULL, NULL);
+}
