@@ -1,0 +1,70 @@
+#include "model_file.h"
+
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A JSON text longer than this is not an architecture: VGG-like models take some 20 KB. */
+enum { MOST_JSON_BYTES = 64 << 20 };
+
+static const char hdf5_signature[8] = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
+
+/* The whole file, with a final '\0'. */
+static kf_status read_text(FILE *file, const char *path, char **text) {
+    size_t capacity = 1 << 16, size = 0;
+    char *buffer = malloc(capacity);
+    while (buffer != NULL) {
+        size += fread(buffer + size, 1, capacity - size - 1, file);
+        if (size < capacity - 1 || capacity > MOST_JSON_BYTES) break;
+        char *larger = realloc(buffer, capacity *= 2);
+        if (larger == NULL) free(buffer);
+        buffer = larger;
+    }
+    if (buffer == NULL) return tool_fail(KF_MEMORY, "out of memory reading %s", path);
+    kf_status status = KF_OK;
+    if (ferror(file))
+        status = tool_fail(KF_IO, "cannot read %s: %s", path, strerror(errno));
+    else if (size >= MOST_JSON_BYTES)
+        status = tool_fail(KF_INVALID, "%s is too large to be a model", path);
+    else if (memchr(buffer, '\0', size) != NULL)
+        status = tool_fail(KF_INVALID, "%s is neither a Keras .h5 file nor JSON text", path);
+    if (status != KF_OK) {
+        free(buffer);
+        return status;
+    }
+    buffer[size] = '\0';
+    *text = buffer;
+    return KF_OK;
+}
+
+static kf_status open_json(kf_graph *graph, FILE *file, const char *path, kf_model **model) {
+    char *text = NULL;
+    const kf_status status = read_text(file, path, &text);
+    if (status != KF_OK) return status;
+    *model = kf_model_from_json(graph, text);
+    free(text);
+    return KF_OK;
+}
+
+kf_status tool_model_open(kf_graph *graph, const char *path, const char *weights,
+                          kf_model **model) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return tool_fail(KF_IO, "cannot open %s: %s", path, strerror(errno));
+    char head[sizeof hdf5_signature] = {0};
+    const size_t got = fread(head, 1, sizeof head, file);
+    kf_status status = KF_OK;
+    if (got == sizeof head && memcmp(head, hdf5_signature, sizeof head) == 0) {
+        *model = kf_load(graph, path);
+    } else {
+        rewind(file);
+        status = open_json(graph, file, path, model);
+    }
+    fclose(file);
+    if (status == KF_OK && (status = kf_model_error(*model)) != KF_OK)
+        return tool_fail(status, "%s: %s", path, kf_last_error());
+    if (status == KF_OK && weights != NULL) status = tool_fail_kf(kf_load_weights(*model, weights));
+    return status;
+}
