@@ -135,7 +135,8 @@ const kfi_op *kfi_op_find(const char *name);
 const char *kfi_simd_level(void);
 
 /* Sets up a thread for running kernels (a BLAS that is called from tasks must not start threads of
- * its own) and puts back what it was. Called by the scheduler's threads. */
+ * its own; denormal numbers count as zero) and puts back what it was. Called by the scheduler's
+ * threads. */
 void kfi_ops_enter_thread(void);
 void kfi_ops_leave_thread(void);
 /* The BLAS that was loaded: its name, variant and core type. Static. */

@@ -1,5 +1,6 @@
 /* All ops, found by name. Each op is compiled once per SIMD level; here one level is chosen, once,
  * for the life of the process: the best that the machine has, or the one that KF_SIMD names. */
+#include "ops/kernels/denormals.h"
 #include "ops/kernels/gemm.h"
 #include "ops/op.h"
 
@@ -102,6 +103,14 @@ const char *kfi_simd_level(void) {
     return current->name;
 }
 
-void kfi_ops_enter_thread(void) { kfi_gemm_enter(); }
-void kfi_ops_leave_thread(void) { kfi_gemm_leave(); }
+void kfi_ops_enter_thread(void) {
+    kfi_gemm_enter();
+    kfi_denormals_enter();
+}
+
+void kfi_ops_leave_thread(void) {
+    kfi_denormals_leave();
+    kfi_gemm_leave();
+}
+
 const char *kfi_ops_blas(void) { return kfi_gemm_library(); }

@@ -27,8 +27,9 @@ void kfi_pool_on_enter(void (*enter)(void), void (*leave)(void));
 /* Ends the threads; the next run makes new ones. No run may be under way. */
 void kfi_pool_shutdown(void);
 
-/* Workers and caller are pinned to CPUs for the length of a run unless this is turned off
- * (KF_PIN=0) or workers exceed CPUs; the caller's affinity is restored. */
+/* Workers and caller are pinned to CPUs for the length of a run if it uses every CPU of the
+ * affinity mask, unless this is turned off (KF_PIN=0); the caller's affinity is restored. A thread
+ * made by a tile inherits the pinning. */
 void kfi_pool_pin(int on);
 
 #endif

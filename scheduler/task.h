@@ -12,8 +12,9 @@ enum { KFI_MAX_STAGES = 4 };
 
 typedef struct kfi_task {
     int32_t n_stages;              /* 1 … KFI_MAX_STAGES                                    */
-    int64_t tiles[KFI_MAX_STAGES]; /* of each stage; 0 skips the stage                      */
-    double cost_ns;                /* estimate for the whole task on one worker             */
+    int64_t tiles[KFI_MAX_STAGES]; /* of each stage, at most INT32_MAX; 0 skips the stage   */
+    double cost_ns;                /* estimate for the whole task on one worker; work that  */
+                                   /* is said to cost less than 20 us stays on one worker   */
     const int32_t *successors;     /* tasks that wait for this one, by index; no duplicates */
     int32_t n_successors;
 } kfi_task;

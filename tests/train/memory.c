@@ -57,7 +57,7 @@ static void sweep(void **state) {
     ok(whole_way());
     const int64_t needed = kfi_allocations() - before;
     assert_true(needed > 100);
-    const int64_t stride = getenv("KF_LONG_TESTS") ? 1 : 1 + needed / 1500;
+    const int64_t stride = getenv("KF_LONG_TESTS") ? 1 : 1 + needed / 400;
     for (int64_t nth = 1; nth <= needed; nth += stride) {
         kfi_fail_allocation(nth);
         const kf_status status = whole_way();
