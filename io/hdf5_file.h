@@ -64,7 +64,7 @@ kf_status kfi_hdf5_make_dataset(kfi_hdf5 *file, const char *path, kf_dtype dtype
 kf_status kfi_hdf5_write_rows(kfi_hdf5 *file, const char *path, int64_t start, int64_t rows,
                               kf_dtype dtype, const void *data);
 
-/* Attributes, as KERAS.md section 2 has them: read accepts variable- and fixed-length strings,
+/* Attributes, as Keras and h5py write them: read accepts variable- and fixed-length strings,
  * ASCII and UTF-8; write makes fixed-length ASCII NULLPAD up to 64512 bytes, variable-length above.
  * Missing is KF_INVALID for _read, false for _has. Strings are freed with kfi_free. */
 bool kfi_hdf5_has_attribute(kfi_hdf5 *file, const char *object, const char *name);

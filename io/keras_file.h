@@ -1,5 +1,5 @@
 /* Keras's .h5 layout, apart from any model: configs as text, weights by layer as named arrays.
- * KERAS.md section 2 of Keras 2.2.4's `_serialize_model` says what is where. */
+ * What is where: Keras 2.2.4, engine/saving.py, `_serialize_model`. */
 #ifndef KFI_IO_KERAS_FILE_H
 #define KFI_IO_KERAS_FILE_H
 
