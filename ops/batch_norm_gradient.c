@@ -10,30 +10,40 @@ static kf_status infer_gradient(kfi_shaping *s) {
     return status;
 }
 
-/* Stage 1 sums y' and y' (x - m), stage 2 makes of them beta', gamma' and three
- * coefficients by channel, stage 3 puts x' = a (y' - b - (x - m) d) together. */
+/* Stage 1 sums y', y' (x - m) and x - m, stage 2 makes of them beta', gamma' and three
+ * coefficients by channel, stage 3 puts x' = a (y' - b - (x - m) d) together.
+ *
+ * The mean arrives in single precision, so the x - m do not quite add up to 0. Without more, the
+ * sum of x' would not be 0 either, and the gradient of a bias before the normalisation, which is
+ * that sum, would be nothing but this error. So the deviations are taken from their own mean o =
+ * sum (x - m) / n: gamma' = r sum y' (x - m - o), and -o d goes into b. */
 
 static void add_products(const kfi_channels *c, const float *x, const float *dy, const float *mean,
                          int64_t line, double *sums) {
-    double *products = sums + c->channels;
+    double *products = sums + c->channels, *rests = products + c->channels;
     if (c->last) {
 #pragma omp simd
         for (int64_t i = 0; i < c->line; i++) {
+            const double deviation = (double)x[i] - (double)mean[i];
             sums[i] += (double)dy[i];
-            products[i] += (double)dy[i] * (double)(x[i] - mean[i]);
+            products[i] += (double)dy[i] * deviation;
+            rests[i] += deviation;
         }
         return;
     }
     const int64_t channel = line % c->channels;
     const float m = mean[channel];
-    double sum = 0, product = 0;
-#pragma omp simd reduction(+ : sum, product)
+    double sum = 0, product = 0, rest = 0;
+#pragma omp simd reduction(+ : sum, product, rest)
     for (int64_t i = 0; i < c->line; i++) {
+        const double deviation = (double)x[i] - (double)m;
         sum += (double)dy[i];
-        product += (double)dy[i] * (double)(x[i] - m);
+        product += (double)dy[i] * deviation;
+        rest += deviation;
     }
     sums[channel] += sum;
     products[channel] += product;
+    rests[channel] += rest;
 }
 
 static void sum_products(const kfi_call *call, int64_t tile, void *local) {
@@ -41,7 +51,7 @@ static void sum_products(const kfi_call *call, int64_t tile, void *local) {
     const kfi_channels c = kfi_norm_channels(call);
     const kfi_range lines = kfi_slice_range(c.lines, c.slices, tile);
     double *sums = kfi_channel_sums(&c, call->scratch, tile);
-    for (int64_t i = 0; i < 2 * c.channels; i++) sums[i] = 0;
+    for (int64_t i = 0; i < KFI_CHANNEL_SUMS * c.channels; i++) sums[i] = 0;
     for (int64_t line = lines.first; line < lines.last; line++)
         add_products(&c, kfi_in(call, 0) + line * c.line, kfi_in(call, 1) + line * c.line,
                      kfi_in(call, 3), line, sums);
@@ -63,13 +73,15 @@ static void find_coefficients(const kfi_call *call, int64_t tile, void *local) {
     float *a = coefficients(&c, call), *b = a + c.channels, *d = b + c.channels;
     for (int64_t i = 0; i < c.channels; i++) {
         const double sum = kfi_channel_total(&c, call->scratch, 0, i);
-        const double product = kfi_channel_total(&c, call->scratch, 1, i);
+        const double rest = kfi_channel_total(&c, call->scratch, 2, i) / (double)c.count;
+        const double product = kfi_channel_total(&c, call->scratch, 1, i) - rest * sum;
         const double deviation = (double)kfi_in(call, 4)[i];
         kfi_out(call, 1)[i] = (float)(product * deviation);
         kfi_out(call, 2)[i] = (float)sum;
         a[i] = (float)((double)kfi_in(call, 2)[i] * deviation);
-        b[i] = (float)(sum / (double)c.count);
-        d[i] = (float)(product * deviation * deviation / (double)c.count);
+        const double slope = product * deviation * deviation / (double)c.count;
+        b[i] = (float)(sum / (double)c.count - rest * slope);
+        d[i] = (float)slope;
     }
 }
 

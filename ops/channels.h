@@ -6,7 +6,7 @@
 
 #include "ops/tiles.h"
 
-enum { KFI_CHANNEL_SLICES = 64 };
+enum { KFI_CHANNEL_SLICES = 64, KFI_CHANNEL_SUMS = 3 };
 
 typedef struct kfi_channels {
     int64_t channels, count; /* count: elements of each channel */
@@ -27,21 +27,22 @@ static inline kfi_channels kfi_channels_of(const kf_shape *x, int axis) {
     return c;
 }
 
-/* Two sums for each channel of each slice: (slice, 2, channel). */
+/* Up to three sums for each channel of each slice: (slice, sum, channel). */
 static inline size_t kfi_channel_sum_bytes(const kfi_channels *c) {
-    return (size_t)(c->slices * 2 * c->channels) * sizeof(double);
+    return (size_t)(c->slices * KFI_CHANNEL_SUMS * c->channels) * sizeof(double);
 }
 
 static inline double *kfi_channel_sums(const kfi_channels *c, void *scratch, int64_t slice) {
-    return (double *)scratch + slice * 2 * c->channels;
+    return (double *)scratch + slice * KFI_CHANNEL_SUMS * c->channels;
 }
 
-/* Sum `which` (0 or 1) of a channel over all slices. */
+/* Sum `which` (0, 1 or 2) of a channel over all slices. */
 static inline double kfi_channel_total(const kfi_channels *c, const void *scratch, int which,
                                        int64_t channel) {
     double total = 0;
     for (int64_t slice = 0; slice < c->slices; slice++)
-        total += ((const double *)scratch)[(slice * 2 + which) * c->channels + channel];
+        total +=
+            ((const double *)scratch)[(slice * KFI_CHANNEL_SUMS + which) * c->channels + channel];
     return total;
 }
 
