@@ -102,16 +102,18 @@ exits 6 kfrun train "$models/two_outputs.json" two.h5 --loss mse --optimizer 'sg
 complains '^kfrun: the loss of epoch [0-9] is -?(nan|inf)'
 exits 0 cmp mlp.h5 kept.h5
 
-it 'a full disk while saving is an input/output error'
 # full_disk KILOBYTES COMMAND …
 full_disk() { (ulimit -f "$1" && shift && "$@"); }
-exits 4 full_disk 16 kfrun train "$models/wide.json" good.h5 --verbose 0 \
-    --loss sparse_categorical_crossentropy --save mlp.h5
-complains '^kfrun: .*mlp.h5'
+if [ -z "${TSAN_OPTIONS:-}" ]; then # the thread sanitizer itself needs large files
+    it 'a full disk while saving is an input/output error'
+    exits 4 full_disk 16 kfrun train "$models/wide.json" good.h5 --verbose 0 \
+        --loss sparse_categorical_crossentropy --save mlp.h5
+    complains '^kfrun: .*mlp.h5'
 
-it 'a full disk while importing is one too'
-exits 4 full_disk 1 kfrun data import-idx image=images.idx --output mlp.h5 --no-channel
-complains '^kfrun: '
+    it 'a full disk while importing is one too'
+    exits 4 full_disk 1 kfrun data import-idx image=images.idx --output mlp.h5 --no-channel
+    complains '^kfrun: '
+fi
 
 it 'and the old file is as it was, without any leftovers'
 exits 0 cmp mlp.h5 kept.h5
