@@ -123,10 +123,25 @@ kf_status kfi_fields_parse(const kfi_field *fields, const kfi_variant *arguments
 
 /* --- and back --------------------------------------------------------------------------------- */
 
+static bool is_default(const kfi_field *field, const kfi_variant *value) {
+    char own[64], otherwise[64];
+    kfi_variant *parsed;
+    if (!value || kfi_value_parse(field->otherwise, &parsed) != KF_OK) return false;
+    kfi_value_print(parsed, otherwise, sizeof otherwise);
+    kfi_value_print(value, own, sizeof own);
+    kfi_variant_free(parsed);
+    return strcmp(own, otherwise) == 0;
+}
+
 kfi_variant *kfi_fields_config(const kfi_field *fields, const void *from) {
     kfi_variant *config = kfi_variant_dict();
     for (const kfi_field *field = fields; config && field && field->name; field++) {
+        if (field->unsaved) continue;
         kfi_variant *value = field->type->load(field, (const char *)from + field->offset);
+        if (field->quiet && is_default(field, value)) {
+            kfi_variant_free(value);
+            continue;
+        }
         if (kfi_variant_put(config, field->name, value) == KF_OK) continue;
         kfi_variant_free(config);
         config = NULL;

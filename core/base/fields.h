@@ -54,6 +54,8 @@ struct kfi_field {
     const char *help;      /* one line for --help */
     const kfi_object_kind *objects; /* of a kfi_field_object; NULL: any name is taken */
     int32_t position; /* among positional arguments, from 1; 0: its place in the table */
+    bool quiet;       /* not in the config while it has its default: Keras never writes it */
+    bool unsaved;     /* Keras takes it but leaves it out of its configuration */
 };
 
 #define KFI_FIELD(struct_type, member, field_name, field_type, ...)                                \
@@ -75,7 +77,7 @@ kf_status kfi_fields_copy(const kfi_field *fields, const void *from, size_t from
 kf_status kfi_fields_parse(const kfi_field *fields, const kfi_variant *arguments, void *to,
                            void (*unknown)(void *context, const char *key), void *context);
 
-/* All fields as a dict in the table's order, as Keras's get_config gives it. */
+/* All fields that are saved as a dict in the table's order, as Keras's get_config gives it. */
 kfi_variant *kfi_fields_config(const kfi_field *fields, const void *from);
 
 void kfi_fields_release(const kfi_field *fields, void *options); /* frees what fields own */
