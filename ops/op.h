@@ -111,7 +111,9 @@ struct kfi_op {
     const char *name;
     size_t attributes_size; /* bytes that a graph copies; attributes hold no pointers */
     kf_status (*infer)(kfi_shaping *shaping);
-    kfi_stage stages[KFI_OP_MAX_STAGES];               /* ends at a NULL kernel */
+    kfi_stage stages[KFI_OP_MAX_STAGES]; /* ends at a NULL kernel */
+    /* Runs instead of the only kernel, as one tile, where a step may fail. NULL: it cannot. */
+    kf_status (*run)(const kfi_call *call);
     kf_status (*gradient)(kfi_derivation *derivation); /* NULL: no gradient flows to any input */
     size_t (*scratch)(const kfi_call *call);      /* NULL: none. Shapes only, data is not set */
     size_t (*tile_scratch)(const kfi_call *call); /* NULL: none. Shapes only                  */

@@ -1,4 +1,4 @@
-/* expf, logf, log1pf and tanhf for `omp simd` loops.
+/* expf, expm1f, logf, log1pf and tanhf for `omp simd` loops.
  * With gcc on x86-64 the loops call glibc's libmvec, which states at most 4 ulp of error in the
  * range of normal floats (tests/ops/elementwise.c holds it to that); elsewhere, and outside of
  * vector loops, they are the C library's functions (1 ulp). Calls must stand outside of branches.
@@ -15,6 +15,8 @@
 #if __GLIBC_PREREQ(2, 35)
 #pragma omp declare simd notinbranch
 extern float expf(float x);
+#pragma omp declare simd notinbranch
+extern float expm1f(float x);
 #pragma omp declare simd notinbranch
 extern float logf(float x);
 #pragma omp declare simd notinbranch

@@ -5,8 +5,8 @@
 
 /* Ops with float inputs and, by intent, no derivative; a leading * stands for any beginning. */
 static const char *const without_gradient[] = {
-    "greater",  "greater_equal", "less",           "less_equal", "*_gradient",
-    "*_update", "*_accuracy",    "moving_average", NULL,
+    "greater",  "greater_equal", "less",           "less_equal",    "*_gradient",
+    "*_update", "*_accuracy",    "moving_average", "any_not_equal", NULL,
 };
 
 static bool matches(const char *pattern, const char *name) {

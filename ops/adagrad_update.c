@@ -1,0 +1,49 @@
+/* adagrad_update(w, g, hyper, a); lr = hyper[0]:
+ *     a' = a + g^2,  w' = w - lr g / (sqrt(a') + epsilon)
+ * Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
+ * optimization", JMLR 2011; a starts at 0, as in Keras. */
+#include "ops/updates.h"
+
+#include <math.h>
+
+static kf_status infer(kfi_shaping *shaping) { return kfi_infer_update(shaping, 1); }
+
+static void update(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_update *by = call->attributes;
+    const kfi_span span = kfi_element_span(call, tile);
+    const float *w = kfi_in(call, 0), *g = kfi_in(call, 1), *a = kfi_in(call, 3);
+    float *w_new = kfi_out(call, 0), *a_new = kfi_out(call, 1);
+    const float lr = kfi_rate(call), epsilon = by->epsilon;
+#pragma omp simd
+    for (int64_t i = span.begin; i < span.end; i++) {
+        const float sum = a[i] + g[i] * g[i];
+        a_new[i] = sum;
+        w_new[i] = w[i] - lr * g[i] / (sqrtf(sum) + epsilon);
+    }
+}
+
+static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 7); }
+
+static const kfi_example examples[] = {
+    {.name = "weights",
+     .attributes = &(const kfi_update){.epsilon = 1e-7f},
+     .n_in = 4,
+     .in = {KFI_W(2, {5, 7}), KFI_W(2, {5, 7}), KFI_HYPER_INPUT, KFI_SLOT(2, {5, 7})}},
+    {.name = "large",
+     .attributes = &(const kfi_update){.epsilon = 1e-7f},
+     .n_in = 4,
+     .large = true,
+     .in = {KFI_W(2, {301, 333}), KFI_W(2, {301, 333}), KFI_HYPER_INPUT, KFI_SLOT(2, {301, 333})}},
+    {0},
+};
+
+const kfi_op KFI_OP(adagrad_update) = {
+    .name = "adagrad_update",
+    .attributes_size = sizeof(kfi_update),
+    .infer = infer,
+    .stages = {{update, kfi_element_tiles}},
+    .cost = cost,
+    .examples = examples,
+    .in_place = {1, 4},
+};

@@ -1,0 +1,170 @@
+/* gather(table, ids): y[…, :] = table[ids[…], :], rows of a table (n, width) by number.
+ * gather_gradient(dy, ids): row r of the result is the sum of dy[…, :] where ids[…] = r, in the
+ * order of the ids, whoever computes it: each tile owns a range of rows.
+ * Ids are int32, or float32 and cut to whole numbers. They are checked before a run where they are
+ * fed; where they are computed, one outside of the table gives NaN and receives no gradient. */
+#include "ops/attributes.h"
+#include "ops/shape_rules.h"
+#include "ops/tiles.h"
+
+#include <math.h>
+
+static kf_status check_ids(const kfi_shaping *s) {
+    const kf_dtype dtype = s->in[1].dtype;
+    return dtype == KF_FLOAT32 ? KF_OK : kfi_expect_dtype(s, 1, KF_INT32);
+}
+
+/* Row i asks for, or -1 if it is not in the table. */
+static int64_t id_at(const kfi_array *ids, int64_t i, int64_t rows) {
+    if (ids->dtype == KF_INT32) {
+        const int32_t id = ((const int32_t *)ids->data)[i];
+        return id >= 0 && id < rows ? id : -1;
+    }
+    const float id = ((const float *)ids->data)[i];
+    return id > -1 && id < (float)rows ? (int64_t)id : -1;
+}
+
+static kf_status infer_gather(kfi_shaping *s) {
+    kf_status status = kfi_expect_inputs(s, 2);
+    if (!status) status = kfi_expect_dtype(s, 0, KF_FLOAT32);
+    if (!status) status = check_ids(s);
+    if (!status) status = kfi_expect_rank(s, 0, 2);
+    if (status) return status;
+    kf_shape shape = s->in[1].shape;
+    if (shape.rank == KF_MAX_RANK)
+        return kfi_fail(KF_INVALID, "ids have at most %d axes, got %s", KF_MAX_RANK - 1,
+                        kfi_shape_string(&shape));
+    shape.dims[shape.rank++] = s->in[0].shape.dims[1];
+    s->n_out = 1;
+    s->out[0].shape = shape;
+    return KF_OK;
+}
+
+static int64_t rows_per_tile(int64_t width) {
+    return kfi_larger(KFI_TILE / kfi_larger(width, 1), 1);
+}
+
+static int64_t gather_tiles(const kfi_call *call) {
+    return kfi_tile_count(kfi_count(&call->in[1]), rows_per_tile(call->in[0].shape.dims[1]));
+}
+
+static void gather(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const int64_t rows = call->in[0].shape.dims[0], width = call->in[0].shape.dims[1];
+    const kfi_range range = kfi_tile_range(kfi_count(&call->in[1]), rows_per_tile(width), tile);
+    const float *table = kfi_in(call, 0);
+    float *y = kfi_out(call, 0);
+    for (int64_t i = range.first; i < range.last; i++) {
+        float *row = y + i * width;
+        const int64_t id = id_at(&call->in[1], i, rows);
+        if (id >= 0)
+            memcpy(row, table + id * width, (size_t)width * sizeof *row);
+        else
+            for (int64_t k = 0; k < width; k++) row[k] = NAN;
+    }
+}
+
+static kf_status derive_gather(kfi_derivation *d) {
+    const kfi_shaped table = {.shape = d->in_type[0].shape};
+    if (d->wanted[0]) d->din[0] = kfi_derive(d, "gather_gradient", &table, d->dout[0], d->in[1]);
+    return KF_OK;
+}
+
+static kf_status infer_gather_gradient(kfi_shaping *s) {
+    const kfi_shaped *table = s->attributes;
+    kf_status status = kfi_expect_inputs(s, 2);
+    if (!status) status = kfi_expect_dtype(s, 0, KF_FLOAT32);
+    if (!status) status = check_ids(s);
+    if (status) return status;
+    kf_shape shape = s->in[1].shape;
+    shape.dims[shape.rank++] = table->shape.dims[1];
+    s->n_out = 1;
+    s->out[0].shape = table->shape;
+    return kfi_expect_shape(s, 0, &shape);
+}
+
+/* Every tile goes through all ids, so there are only as many as zeroing the table is worth. */
+enum { MAX_GRADIENT_TILES = 32 };
+
+static int64_t gradient_tiles(const kfi_call *call) {
+    return kfi_clamp(kfi_count(&call->out[0]) / KFI_TILE_ELEMENTS, 1, MAX_GRADIENT_TILES);
+}
+
+static void gather_gradient(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const int64_t rows = call->out[0].shape.dims[0], width = call->out[0].shape.dims[1];
+    const kfi_range own = kfi_slice_range(rows, gradient_tiles(call), tile);
+    const int64_t count = kfi_count(&call->in[1]);
+    const float *dy = kfi_in(call, 0);
+    float *dtable = kfi_out(call, 0);
+    memset(dtable + own.first * width, 0, (size_t)((own.last - own.first) * width) * sizeof *dy);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t id = id_at(&call->in[1], i, rows);
+        if (id < own.first || id >= own.last) continue;
+        float *to = dtable + id * width;
+        const float *from = dy + i * width;
+#pragma omp simd
+        for (int64_t k = 0; k < width; k++) to[k] += from[k];
+    }
+}
+
+static kfi_cost cost_gather(const kfi_call *call) {
+    const double bytes = (double)kfi_count(&call->out[0]) * 2 * sizeof(float);
+    return (kfi_cost){0, bytes + (double)kfi_count(&call->in[1]) * sizeof(int32_t)};
+}
+
+static kfi_cost cost_gather_gradient(const kfi_call *call) {
+    return (kfi_cost){(double)kfi_count(&call->in[0]), kfi_call_bytes(call)};
+}
+
+#define IDS(limit, ...)                                                                            \
+    { .shape = {__VA_ARGS__}, .dtype = KF_INT32, .low = 0, .high = (limit) }
+static const kfi_example gather_examples[] = {
+    {.name = "a sequence of words", .n_in = 2, .in = {{.shape = {2, {5, 3}}}, IDS(5, 2, {4, 3})}},
+    {.name = "ids as floats",
+     .n_in = 2,
+     .in = {{.shape = {2, {5, 3}}}, {.shape = {1, {6}}, .low = 0, .high = 5, .constant = true}}},
+    {.name = "one id", .n_in = 2, .in = {{.shape = {2, {7, 2}}}, IDS(7, 1, {1})}},
+    {.name = "large",
+     .n_in = 2,
+     .large = true,
+     .in = {{.shape = {2, {1003, 77}}}, IDS(1003, 2, {31, 45})}},
+    {0},
+};
+#define TABLE(...)                                                                                 \
+    &(const kfi_shaped) {                                                                          \
+        .shape = { 2, {__VA_ARGS__} }                                                              \
+    }
+static const kfi_example gather_gradient_examples[] = {
+    {.name = "some rows twice, some never",
+     .attributes = TABLE(5, 3),
+     .n_in = 2,
+     .in = {{.shape = {3, {4, 2, 3}}}, IDS(5, 2, {4, 2})}},
+    {.name = "large",
+     .attributes = TABLE(3003, 77),
+     .n_in = 2,
+     .large = true,
+     .in = {{.shape = {3, {31, 45, 77}}}, IDS(3003, 2, {31, 45})}},
+    {0},
+};
+
+const kfi_op KFI_OP(gather) = {
+    .name = "gather",
+    .infer = infer_gather,
+    .stages = {{gather, gather_tiles}},
+    .gradient = derive_gather,
+    .cost = cost_gather,
+    .examples = gather_examples,
+    .index_input = 2,
+    .index_of = 0,
+    .index_axis = 0,
+};
+
+const kfi_op KFI_OP(gather_gradient) = {
+    .name = "gather_gradient",
+    .attributes_size = sizeof(kfi_shaped),
+    .infer = infer_gather_gradient,
+    .stages = {{gather_gradient, gradient_tiles}},
+    .cost = cost_gather_gradient,
+    .examples = gather_gradient_examples,
+};

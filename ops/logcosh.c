@@ -1,0 +1,81 @@
+/* logcosh(t, p) = mean_i log cosh(d_i),  d_i = p_i - t_i;  dp_i = tanh(d_i) / n dscore
+ * log cosh(d) = |d| + log(1 + e^(-2 |d|)) - log 2, which does not overflow; Keras writes the same
+ * as d + softplus(-2 d) - log 2. */
+/* first: what it says to clang about loops with calls holds for the loops of scores.h too */
+#include "ops/vector_math.h"
+
+#include "ops/scores.h"
+
+static const float log_2 = 0.693147181f;
+
+static float log_cosh(float t, float p, float unused) {
+    (void)unused;
+    const float distance = fabsf(p - t);
+    return distance + log1pf(expf(-2 * distance)) - log_2;
+}
+
+static float mean_log_cosh(const float *t, const float *p, int64_t n) {
+    return kfi_sum_terms(log_cosh, t, p, 0, n) / (float)n;
+}
+
+static void through_log_cosh(float dscore, const float *t, const float *p, float *dp, int64_t n) {
+    const float scale = dscore / (float)n;
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) dp[i] = scale * tanhf(p[i] - t[i]);
+}
+
+static void score(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    kfi_score_tile(mean_log_cosh, call, tile);
+}
+
+static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    kfi_gradient_tile(through_log_cosh, call, tile);
+}
+
+static kf_status derive(kfi_derivation *d) {
+    d->din[1] = kfi_derive(d, "logcosh_gradient", NULL, d->dout[0], d->in[0], d->in[1]);
+    return KF_OK;
+}
+
+#define TARGET(...)                                                                                \
+    { .shape = {__VA_ARGS__}, .low = -3, .high = 3, .constant = true }
+#define P(...)                                                                                     \
+    { .shape = {__VA_ARGS__}, .low = -3, .high = 3 }
+#define D(...)                                                                                     \
+    {                                                                                              \
+        .shape = { __VA_ARGS__ }                                                                   \
+    }
+static const kfi_example examples[] = {
+    {.name = "rows", .n_in = 2, .in = {TARGET(2, {3, 5}), P(2, {3, 5})}},
+    {.name = "time steps", .n_in = 2, .in = {TARGET(3, {2, 3, 19}), P(3, {2, 3, 19})}},
+    {.name = "large", .n_in = 2, .large = true, .in = {TARGET(2, {999, 101}), P(2, {999, 101})}},
+    {0},
+};
+static const kfi_example gradient_examples[] = {
+    {.name = "rows", .n_in = 3, .in = {D(1, {3}), TARGET(2, {3, 5}), P(2, {3, 5})}},
+    {.name = "large",
+     .n_in = 3,
+     .large = true,
+     .in = {D(1, {999}), TARGET(2, {999, 101}), P(2, {999, 101})}},
+    {0},
+};
+
+const kfi_op KFI_OP(logcosh) = {
+    .name = "logcosh",
+    .infer = kfi_infer_target_score,
+    .stages = {{score, kfi_score_tiles}},
+    .gradient = derive,
+    .cost = kfi_log_score_cost,
+    .examples = examples,
+};
+
+const kfi_op KFI_OP(logcosh_gradient) = {
+    .name = "logcosh_gradient",
+    .infer = kfi_infer_target_gradient,
+    .stages = {{score_gradient, kfi_score_tiles}},
+    .cost = kfi_log_score_cost,
+    .examples = gradient_examples,
+    .in_place = {3},
+};

@@ -1,0 +1,294 @@
+/* lstm(z, r[, h0, c0][, mask]) -> y, c, gates: all steps of an LSTM, gates i, f, c, o.
+ *
+ *     (i f g o) = (s s a s)(z_t + h R)    c_t = f c + i g    y_t = o a(c_t),    h, c of step t - 1
+ *
+ * z (batch, time, 4 units) is the product of the inputs, with the bias. A masked step keeps h and
+ * c. lstm_gradient(dy[, dc], gates, c, r[, c0][, mask]) -> dz, dh0, dc0 goes through the steps
+ * backwards; the recurrent kernel's derivative is one product of all states and all dz. */
+#include "ops/recurrence.h"
+
+/* --- forward ---------------------------------------------------------------------------------- */
+
+static kf_status infer_lstm(kfi_shaping *s) {
+    const kfi_recurrence *a = s->attributes;
+    const int states = a->has_states ? 2 : 0;
+    kf_status status = kfi_check_recurrence(s, 4, 2 + states + a->has_mask);
+    if (!status) status = kfi_check_states(s, 2, states);
+    if (!status && a->has_mask) status = kfi_check_mask(s, 2 + states);
+    if (status) return status;
+    const int64_t *z = s->in[0].shape.dims, units = s->in[1].shape.dims[0];
+    s->n_out = 3;
+    s->out[0].shape = s->out[1].shape = KFI_SHAPE(z[0], z[1], units);
+    s->out[2].shape = s->in[0].shape;
+    return KF_OK;
+}
+
+typedef struct lstm {
+    kfi_steps s;
+    const kfi_recurrence *a;
+    const float *r, *h0, *c0, *mask;
+    float *y, *c, *gates;
+} lstm;
+
+/* What row i does at step t, once its gates hold z_t + h R. */
+static void lstm_row(const lstm *l, int64_t i, int64_t t) {
+    const int64_t u = l->s.units, at = kfi_at(&l->s, i, t, u);
+    float *g = l->gates + 4 * at, *c = l->c + at, *y = l->y + at;
+    const float *c_before = t > 0 ? c - u : l->c0 ? l->c0 + (l->s.first + i) * u : NULL;
+    const float *h_before = t > 0 ? y - u : l->h0 ? l->h0 + (l->s.first + i) * u : NULL;
+    kfi_squashes[l->a->gate_activation].squash(g, 2 * u);
+    kfi_squashes[l->a->activation].squash(g + 2 * u, u);
+    kfi_squashes[l->a->gate_activation].squash(g + 3 * u, u);
+    if (kfi_is_masked(&l->s, l->mask, i, t)) {
+        for (int64_t k = 0; k < u; k++) c[k] = c_before ? c_before[k] : 0;
+        for (int64_t k = 0; k < u; k++) y[k] = h_before ? h_before[k] : 0;
+        return;
+    }
+#pragma omp simd
+    for (int64_t k = 0; k < u; k++) c[k] = g[k] * g[2 * u + k];
+    if (c_before) {
+#pragma omp simd
+        for (int64_t k = 0; k < u; k++) c[k] += g[u + k] * c_before[k];
+    }
+    memcpy(y, c, (size_t)u * sizeof *y);
+    kfi_squashes[l->a->activation].squash(y, u);
+#pragma omp simd
+    for (int64_t k = 0; k < u; k++) y[k] *= g[3 * u + k];
+}
+
+static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_recurrence *a = call->attributes;
+    const int states = a->has_states ? 2 : 0;
+    const lstm l = {.s = kfi_steps_of(&call->out[0], tile),
+                    .a = a,
+                    .r = kfi_in(call, 1),
+                    .h0 = states ? kfi_in(call, 2) : NULL,
+                    .c0 = states ? kfi_in(call, 3) : NULL,
+                    .mask = a->has_mask ? kfi_in(call, 2 + states) : NULL,
+                    .y = kfi_out(call, 0),
+                    .c = kfi_out(call, 1),
+                    .gates = kfi_out(call, 2)};
+    const int64_t width = 4 * l.s.units, row = l.s.time * width;
+    const float *z = kfi_in(call, 0);
+    if (z != l.gates && l.s.rows > 0)
+        memcpy(l.gates + l.s.first * row, z + l.s.first * row,
+               (size_t)(l.s.rows * row) * sizeof *z);
+    for (int64_t t = 0; t < l.s.time && l.s.rows > 0; t++) {
+        const kfi_rows_of h = kfi_state_before(&l.s, t, l.y, l.h0);
+        if (h.data)
+            kfi_step_product(l.s.rows, width, l.s.units, h, l.r, width, false,
+                             l.gates + kfi_at(&l.s, 0, t, width), row);
+        for (int64_t i = 0; i < l.s.rows; i++) lstm_row(&l, i, t);
+    }
+}
+
+/* --- backward --------------------------------------------------------------------------------- */
+
+static kf_status infer_lstm_gradient(kfi_shaping *s) {
+    const kfi_recurrence *a = s->attributes;
+    const int n_in = 4 + a->has_dc + a->has_states + a->has_mask;
+    const kf_status status = kfi_expect_floats(s, n_in);
+    if (status) return status;
+    const int64_t *dy = s->in[0].shape.dims;
+    s->n_out = 3;
+    s->out[0].shape = KFI_SHAPE(dy[0], dy[1], 4 * dy[2]);
+    s->out[1].shape = s->out[2].shape = KFI_SHAPE(dy[0], dy[2]);
+    return KF_OK;
+}
+
+typedef struct lstm_back {
+    kfi_steps s;
+    const kfi_recurrence *a;
+    const float *dy, *dc, *c, *r, *c0, *mask;
+    const float *gates;
+    float *dz;
+    float *dh, *dcell, *shown; /* of this block: (rows, units) twice, one row */
+} lstm_back;
+
+/* From dh and dc of row i after step t to dz_t, and dc before it; dh becomes what does not pass
+ * through the gates. gates and dz may be the same memory. */
+static void lstm_back_row(const lstm_back *l, int64_t i, int64_t t) {
+    const int64_t u = l->s.units, at = kfi_at(&l->s, i, t, u);
+    const float *g = l->gates + 4 * at, *c = l->c + at;
+    const float *before = t > 0 ? c - u : l->c0 ? l->c0 + (l->s.first + i) * u : NULL;
+    float *dz = l->dz + 4 * at, *dh = l->dh + i * u, *dcell = l->dcell + i * u, *shown = l->shown;
+#pragma omp simd
+    for (int64_t k = 0; k < u; k++) dh[k] += l->dy[at + k];
+    if (l->dc)
+        for (int64_t k = 0; k < u; k++) dcell[k] += l->dc[at + k];
+    if (kfi_is_masked(&l->s, l->mask, i, t)) {
+        memset(dz, 0, (size_t)(4 * u) * sizeof *dz);
+        return;
+    }
+    float *through = shown + u, *values = shown + 2 * u; /* the gates, where dz is put over them */
+    memcpy(values, g, (size_t)(4 * u) * sizeof *values);
+    memcpy(shown, c, (size_t)u * sizeof *shown);
+    kfi_squashes[l->a->activation].squash(shown, u);
+#pragma omp simd
+    for (int64_t k = 0; k < u; k++) through[k] = dh[k] * values[3 * u + k];
+    kfi_squashes[l->a->activation].slope(shown, through, u);
+#pragma omp simd
+    for (int64_t k = 0; k < u; k++) {
+        const float d = dcell[k] + through[k];
+        dz[k] = d * values[2 * u + k];
+        dz[u + k] = before ? d * before[k] : 0;
+        dz[2 * u + k] = d * values[k];
+        dz[3 * u + k] = dh[k] * shown[k];
+        dcell[k] = d * values[u + k];
+        dh[k] = 0;
+    }
+    kfi_squashes[l->a->gate_activation].slope(values, dz, 2 * u);
+    kfi_squashes[l->a->activation].slope(values + 2 * u, dz + 2 * u, u);
+    kfi_squashes[l->a->gate_activation].slope(values + 3 * u, dz + 3 * u, u);
+}
+
+static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local) {
+    const kfi_recurrence *a = call->attributes;
+    const int g = 1 + a->has_dc;
+    const kfi_steps s = kfi_steps_of(&call->in[0], tile);
+    float *scratch = local;
+    const lstm_back l = {.s = s,
+                         .a = a,
+                         .dy = kfi_in(call, 0),
+                         .dc = a->has_dc ? kfi_in(call, 1) : NULL,
+                         .gates = kfi_in(call, g),
+                         .c = kfi_in(call, g + 1),
+                         .r = kfi_in(call, g + 2),
+                         .c0 = a->has_states ? kfi_in(call, g + 3) : NULL,
+                         .mask = a->has_mask ? kfi_in(call, g + 3 + a->has_states) : NULL,
+                         .dz = kfi_out(call, 0),
+                         .dh = scratch,
+                         .dcell = scratch + s.rows * s.units,
+                         .shown = scratch + 2 * s.rows * s.units};
+    if (s.rows == 0) return;
+    const int64_t width = 4 * s.units;
+    const size_t block = (size_t)(s.rows * s.units) * sizeof *scratch;
+    memset(scratch, 0, 2 * block);
+    for (int64_t t = s.time - 1; t >= 0; t--) {
+        for (int64_t i = 0; i < s.rows; i++) lstm_back_row(&l, i, t);
+        if (t == 0 && !a->has_states) break;
+        const kfi_rows_of dz = {l.dz + kfi_at(&s, 0, t, width), s.time * width};
+        kfi_step_product(s.rows, s.units, width, dz, l.r, width, true, l.dh, s.units);
+    }
+    memcpy(kfi_out(call, 1) + s.first * s.units, l.dh, block);
+    memcpy(kfi_out(call, 2) + s.first * s.units, l.dcell, block);
+}
+
+static size_t gradient_local(const kfi_call *call) {
+    const int64_t units = call->in[0].shape.dims[2];
+    const int64_t rows = kfi_block_rows(call->in[0].shape.dims[0]);
+    return (size_t)(2 * rows * units + 6 * units) * sizeof(float);
+}
+
+static void emit_gradient(kfi_derivation *d, kfi_value out[3]) {
+    kfi_recurrence a = *(const kfi_recurrence *)d->attributes;
+    a.has_dc = !kfi_is_none(d->dout[1]);
+    kfi_value in[7];
+    int n = 0;
+    in[n++] = kfi_or_zeros(d, d->dout[0], &d->out_type[0].shape);
+    if (a.has_dc) in[n++] = d->dout[1];
+    in[n++] = d->out[2];
+    in[n++] = d->out[1];
+    in[n++] = d->in[1];
+    if (a.has_states) in[n++] = d->in[3];
+    if (a.has_mask) in[n++] = d->in[a.has_states ? 4 : 2];
+    kfi_value more[KFI_OP_MAX_OUTPUTS] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
+    out[0] = d->emit(d, "lstm_gradient", &a, in, n, more);
+    out[1] = more[0];
+    out[2] = more[1];
+}
+
+static kf_status derive_lstm(kfi_derivation *d) {
+    const kfi_recurrence *a = d->attributes;
+    const int64_t *z = d->in_type[0].shape.dims, units = d->in_type[1].shape.dims[0];
+    if (kfi_is_none(d->dout[0]) && kfi_is_none(d->dout[1])) return KF_OK;
+    kfi_value out[3];
+    emit_gradient(d, out);
+    d->din[0] = out[0];
+    if (d->wanted[1]) {
+        const kfi_value before =
+            kfi_states_before(d, d->out[0], a->has_states ? d->in[2] : KFI_NONE, z[0], z[1], units);
+        d->din[1] = kfi_kernel_gradient(d, before, out[0], z[0] * z[1], 4 * units);
+    }
+    if (a->has_states) {
+        d->din[2] = out[1];
+        d->din[3] = out[2];
+    }
+    return KF_OK;
+}
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+static kfi_cost cost_lstm(const kfi_call *call) {
+    const kf_shape *y = &call->out[0].shape;
+    const double cells = (double)kfi_shape_count(y), units = (double)y->dims[2];
+    return (kfi_cost){cells * (8 * units + 100), kfi_call_bytes(call)};
+}
+
+static kfi_cost cost_lstm_gradient(const kfi_call *call) {
+    const kf_shape *dy = &call->in[0].shape;
+    const double cells = (double)kfi_shape_count(dy), units = (double)dy->dims[2];
+    return (kfi_cost){cells * (8 * units + 60), kfi_call_bytes(call)};
+}
+
+#define KERAS .activation = KFI_TANH, .gate_activation = KFI_HARD_SIGMOID
+#define X(...)                                                                                     \
+    {                                                                                              \
+        .shape = { __VA_ARGS__ }                                                                   \
+    }
+#define MASK(...)                                                                                  \
+    { .shape = {__VA_ARGS__}, .low = 0, .high = 1, .constant = true }
+static const kfi_example lstm_examples[] = {
+    {.name = "from zeros",
+     .attributes = &(const kfi_recurrence){KERAS},
+     .n_in = 2,
+     .in = {X(3, {3, 4, 8}), X(2, {2, 8})}},
+    {.name = "sigmoid, from states",
+     .attributes = &(const kfi_recurrence){.activation = KFI_TANH,
+                                           .gate_activation = KFI_SIGMOID,
+                                           .has_states = true},
+     .n_in = 4,
+     .in = {X(3, {2, 3, 12}), X(2, {3, 12}), X(2, {2, 3}), X(2, {2, 3})}},
+    {.name = "large",
+     .attributes = &(const kfi_recurrence){KERAS, .has_states = true},
+     .n_in = 4,
+     .large = true,
+     .in = {X(3, {150, 7, 84}), X(2, {21, 84}), X(2, {150, 21}), X(2, {150, 21})}},
+    {0},
+};
+static const kfi_example gradient_examples[] = {
+    {.name = "from zeros",
+     .attributes = &(const kfi_recurrence){KERAS},
+     .n_in = 4,
+     .in = {X(3, {3, 4, 2}), X(3, {3, 4, 8}), X(3, {3, 4, 2}), X(2, {2, 8})}},
+    {.name = "all of it, large",
+     .attributes =
+         &(const kfi_recurrence){KERAS, .has_states = true, .has_mask = true, .has_dc = true},
+     .n_in = 7,
+     .large = true,
+     .in = {X(3, {70, 5, 21}), X(3, {70, 5, 21}), X(3, {70, 5, 84}), X(3, {70, 5, 21}),
+            X(2, {21, 84}), X(2, {70, 21}), MASK(2, {70, 5})}},
+    {0},
+};
+
+const kfi_op KFI_OP(lstm) = {
+    .name = "lstm",
+    .attributes_size = sizeof(kfi_recurrence),
+    .infer = infer_lstm,
+    .stages = {{lstm_block, kfi_block_tiles}},
+    .gradient = derive_lstm,
+    .cost = cost_lstm,
+    .examples = lstm_examples,
+    .in_place = {0, 0, 1},
+};
+
+const kfi_op KFI_OP(lstm_gradient) = {
+    .name = "lstm_gradient",
+    .attributes_size = sizeof(kfi_recurrence),
+    .infer = infer_lstm_gradient,
+    .stages = {{lstm_gradient_block, kfi_block_tiles}},
+    .tile_scratch = gradient_local,
+    .cost = cost_lstm_gradient,
+    .examples = gradient_examples,
+};

@@ -1,0 +1,176 @@
+/* What lstm, gru and simple_rnn share. A tile is a block of batch rows through all time steps, so
+ * that steps need no synchronisation; arrays are (batch, time, width), and a step of a block is a
+ * matrix whose rows stand `time * width` apart. */
+#ifndef KFI_OPS_RECURRENCE_H
+#define KFI_OPS_RECURRENCE_H
+
+#include "ops/attributes.h"
+#include "ops/kernels/gemm.h"
+#include "ops/shape_rules.h"
+#include "ops/tiles.h"
+#include "ops/vector_math.h"
+
+/* --- squashing functions, and their derivatives from their values ----------------------------- */
+
+KFI_INLINE float kfi_squash_linear(float x) { return x; }
+KFI_INLINE float kfi_squash_tanh(float x) { return tanhf(x); }
+KFI_INLINE float kfi_squash_sigmoid(float x) { return 1 / (1 + expf(-x)); }
+KFI_INLINE float kfi_squash_hard(float x) {
+    const float y = 0.2f * x + 0.5f;
+    return y < 0 ? 0 : y > 1 ? 1 : y;
+}
+KFI_INLINE float kfi_squash_relu(float x) { return x > 0 ? x : 0; }
+
+KFI_INLINE float kfi_slope_linear(float y) { return (void)y, 1; }
+KFI_INLINE float kfi_slope_tanh(float y) { return 1 - y * y; }
+KFI_INLINE float kfi_slope_sigmoid(float y) { return y * (1 - y); }
+KFI_INLINE float kfi_slope_hard(float y) { return y > 0 && y < 1 ? 0.2f : 0; }
+KFI_INLINE float kfi_slope_relu(float y) { return y > 0 ? 1 : 0; }
+
+#define KFI_SQUASH_ROWS(name)                                                                      \
+    static void kfi_squash_##name##_row(float *x, int64_t n) {                                     \
+        kfi_map(kfi_squash_##name, x, x, n);                                                       \
+    }                                                                                              \
+    static void kfi_slope_##name##_row(const float *y, float *d, int64_t n) {                      \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) d[i] *= kfi_slope_##name(y[i]);        \
+    }
+KFI_SQUASH_ROWS(linear)
+KFI_SQUASH_ROWS(tanh)
+KFI_SQUASH_ROWS(sigmoid)
+KFI_SQUASH_ROWS(hard)
+KFI_SQUASH_ROWS(relu)
+
+/* x = f(x), and d = d f'(x) where y = f(x). */
+static const struct {
+    void (*squash)(float *x, int64_t n);
+    void (*slope)(const float *y, float *d, int64_t n);
+} kfi_squashes[KFI_SQUASHES] = {
+    [KFI_LINEAR] = {kfi_squash_linear_row, kfi_slope_linear_row},
+    [KFI_TANH] = {kfi_squash_tanh_row, kfi_slope_tanh_row},
+    [KFI_SIGMOID] = {kfi_squash_sigmoid_row, kfi_slope_sigmoid_row},
+    [KFI_HARD_SIGMOID] = {kfi_squash_hard_row, kfi_slope_hard_row},
+    [KFI_RELU] = {kfi_squash_relu_row, kfi_slope_relu_row},
+};
+
+/* --- sizes and tiles -------------------------------------------------------------------------- */
+
+typedef struct kfi_steps {
+    int64_t batch, time, units;
+    int64_t first, rows; /* of the tile's block */
+} kfi_steps;
+
+/* Small blocks for parallelism, large ones for the products: the recurrent kernel is packed anew
+ * for every step of every block. */
+static inline int64_t kfi_block_rows(int64_t batch) {
+    return kfi_clamp(kfi_divide_up(batch, 8), 16, 64);
+}
+
+/* like: an array (batch, time, units). */
+static inline kfi_steps kfi_steps_of(const kfi_array *like, int64_t tile) {
+    const int64_t *dims = like->shape.dims;
+    const kfi_range block = kfi_tile_range(dims[0], kfi_block_rows(dims[0]), tile);
+    return (kfi_steps){dims[0], dims[1], dims[2], block.first, block.last - block.first};
+}
+
+static inline int64_t kfi_block_tiles(const kfi_call *call) {
+    const int64_t batch = call->in[0].shape.dims[0];
+    return kfi_tile_count(batch, kfi_block_rows(batch));
+}
+
+/* Where row i of the tile's block is at time t, in an array (batch, time, width). */
+static inline int64_t kfi_at(const kfi_steps *s, int64_t i, int64_t t, int64_t width) {
+    return ((s->first + i) * s->time + t) * width;
+}
+
+static inline bool kfi_is_masked(const kfi_steps *s, const float *mask, int64_t i, int64_t t) {
+    return mask && mask[(s->first + i) * s->time + t] == 0;
+}
+
+/* --- products of a step ----------------------------------------------------------------------- */
+
+/* A matrix: rows `row` apart. */
+typedef struct kfi_rows_of {
+    const float *data;
+    int64_t row;
+} kfi_rows_of;
+
+/* c (rows, n) += a (rows, k) w, w the columns from `column` on of (k, w_row); or a wT, w (n, k). */
+static inline void kfi_step_product(int64_t rows, int64_t n, int64_t k, kfi_rows_of a,
+                                    const float *w, int64_t w_row, bool transpose, float *c,
+                                    int64_t c_row) {
+    kfi_gemm(&(kfi_product){.m = rows,
+                            .n = n,
+                            .k = k,
+                            .a = a.data,
+                            .a_row = a.row,
+                            .b = w,
+                            .b_row = w_row,
+                            .transpose_b = transpose,
+                            .c = c,
+                            .c_row = c_row,
+                            .accumulate = true});
+}
+
+/* The state before step t: y of the step before, or h0; data NULL where it is zero. */
+static inline kfi_rows_of kfi_state_before(const kfi_steps *s, int64_t t, const float *y,
+                                           const float *h0) {
+    if (t > 0) return (kfi_rows_of){y + kfi_at(s, 0, t - 1, s->units), s->time * s->units};
+    return (kfi_rows_of){h0 ? h0 + s->first * s->units : NULL, s->units};
+}
+
+/* --- shapes ----------------------------------------------------------------------------------- */
+
+/* Inputs z (batch, time, gates units) and r (units, gates units). */
+static inline kf_status kfi_check_recurrence(const kfi_shaping *s, int gates, int n_in) {
+    kf_status status = kfi_expect_floats(s, n_in);
+    if (!status) status = kfi_expect_rank(s, 0, 3);
+    if (!status) status = kfi_expect_rank(s, 1, 2);
+    if (status) return status;
+    const int64_t units = s->in[1].shape.dims[0];
+    status = kfi_expect_shape(s, 1, &KFI_SHAPE(units, gates * units));
+    const int64_t *z = s->in[0].shape.dims;
+    return status ? status : kfi_expect_shape(s, 0, &KFI_SHAPE(z[0], z[1], gates * units));
+}
+
+static inline kf_status kfi_check_states(const kfi_shaping *s, int first, int n) {
+    kf_status status = KF_OK;
+    for (int i = first; i < first + n && !status; i++)
+        status = kfi_expect_shape(s, i, &KFI_SHAPE(s->in[0].shape.dims[0], s->in[1].shape.dims[0]));
+    return status;
+}
+
+static inline kf_status kfi_check_mask(const kfi_shaping *s, int input) {
+    const int64_t *z = s->in[0].shape.dims;
+    return kfi_expect_shape(s, input, &KFI_SHAPE(z[0], z[1]));
+}
+
+/* The states before all steps, as rows (batch time, units): for the product with the gradients of
+ * the gates, which is the recurrent kernel's. */
+static inline kfi_value kfi_states_before(kfi_derivation *d, kfi_value y, kfi_value h0,
+                                          int64_t batch, int64_t time, int64_t units) {
+    const kfi_shaped one = {.shape = KFI_SHAPE(batch, 1, units)};
+    kfi_value all = kfi_is_none(h0) ? d->emit(d, "fill", &one, NULL, 0, NULL)
+                                    : kfi_derive(d, "reshape", &one, h0);
+    if (time > 1) {
+        const kfi_slice before = {.axis = 1, .size = time - 1};
+        all = kfi_derive(d, "concatenate", (&(kfi_slice){.axis = 1}), all,
+                         kfi_derive(d, "slice", &before, y));
+    }
+    return kfi_derive(d, "reshape", (&(kfi_shaped){.shape = KFI_SHAPE(batch * time, units)}), all);
+}
+
+/* aT b over rows of all steps. */
+static inline kfi_value kfi_kernel_gradient(kfi_derivation *d, kfi_value rows, kfi_value dz,
+                                            int64_t count, int64_t width) {
+    const kfi_shaped flat = {.shape = KFI_SHAPE(count, width)};
+    return kfi_derive(d, "matmul", (&(kfi_matmul){.transpose_a = true}), rows,
+                      kfi_derive(d, "reshape", &flat, dz));
+}
+
+/* A gradient that may not have arrived. */
+static inline kfi_value kfi_or_zeros(kfi_derivation *d, kfi_value value, const kf_shape *shape) {
+    if (!kfi_is_none(value)) return value;
+    return d->emit(d, "fill", &(kfi_shaped){.shape = *shape}, NULL, 0, NULL);
+}
+
+#endif
