@@ -20,6 +20,7 @@ struct kf_dataset {
     kf_status (*read)(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows, kf_dtype as,
                       void *out);
     void (*free)(kf_dataset *dataset);
+    int64_t chunk_rows; /* rows that a file stores, and reads, together; 0: any */
 };
 
 /* The field of that name; -1 if there is none. */

@@ -7,6 +7,7 @@
 
 #include "core/base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_FIELDS = 4096 };
@@ -14,15 +15,16 @@ enum { MAX_FIELDS = 4096 };
 typedef struct hdf5_dataset {
     kf_dataset base;
     kfi_hdf5 *file;
-    char **paths; /* of each field, in the file */
+    char **paths;    /* of each field, in the file */
+    int64_t *firsts; /* of each field: the row that its own slice begins with */
     int64_t start;
 } hdf5_dataset;
 
 static kf_status read_rows(kf_dataset *base, int32_t field, int64_t start, int64_t rows,
                            kf_dtype as, void *out) {
     hdf5_dataset *dataset = (hdf5_dataset *)base;
-    return kfi_hdf5_read(dataset->file, dataset->paths[field], dataset->start + start, rows, as,
-                         out);
+    return kfi_hdf5_read(dataset->file, dataset->paths[field],
+                         dataset->firsts[field] + dataset->start + start, rows, as, out);
 }
 
 static void free_dataset(kf_dataset *base) {
@@ -33,6 +35,7 @@ static void free_dataset(kf_dataset *base) {
     }
     kfi_free(base->fields);
     kfi_free(dataset->paths);
+    kfi_free(dataset->firsts);
     kfi_hdf5_close(dataset->file);
     kfi_free(dataset);
 }
@@ -57,11 +60,13 @@ static kf_status make_room(hdf5_dataset *dataset) {
     if (fields) base->fields = fields;
     char **paths = fields ? kfi_realloc(dataset->paths, count, sizeof *paths) : NULL;
     if (paths) dataset->paths = paths;
-    return paths ? KF_OK : KF_MEMORY;
+    int64_t *firsts = paths ? kfi_realloc(dataset->firsts, count, sizeof *firsts) : NULL;
+    if (firsts) dataset->firsts = firsts;
+    return firsts ? KF_OK : KF_MEMORY;
 }
 
 static kf_status add_field(hdf5_dataset *dataset, const char *name, size_t name_bytes,
-                           const char *path, kf_dtype dtype, const kf_shape *shape) {
+                           const char *path, kf_dtype dtype, const kf_shape *shape, int64_t first) {
     kf_dataset *base = &dataset->base;
     kf_status status = make_room(dataset);
     if (status != KF_OK) return status;
@@ -79,7 +84,10 @@ static kf_status add_field(hdf5_dataset *dataset, const char *name, size_t name_
     kfi_field_info *info = &base->fields[base->n_fields];
     *info = (kfi_field_info){.name = own, .dtype = dtype, .shape = {.rank = shape->rank - 1}};
     memcpy(info->shape.dims, shape->dims + 1, (size_t)info->shape.rank * sizeof(int64_t));
+    dataset->firsts[base->n_fields] = first;
     dataset->paths[base->n_fields++] = own_path;
+    const int64_t chunk_rows = kfi_hdf5_chunk_rows(dataset->file, own_path);
+    if (chunk_rows > base->chunk_rows) base->chunk_rows = chunk_rows;
     base->samples = shape->dims[0];
     return KF_OK;
 }
@@ -91,6 +99,38 @@ static char *join(const char *group, const char *name) {
     return kfi_format("/%s/%s", group + strspn(group, "/"), name);
 }
 
+/* "dataset[10:20]" into its path and rows; a dataset that is really called so stays one. */
+static kf_status take_slice(const hdf5_dataset *dataset, char *path, int64_t *first, int64_t *end) {
+    char *bracket = strrchr(path, '[');
+    long long from = 0, to = 0;
+    int used = 0;
+    *first = *end = 0;
+    if (!bracket || kfi_hdf5_exists(dataset->file, path)) return KF_OK;
+    const bool both = sscanf(bracket, "[%lld:%lld]%n", &from, &to, &used) == 2 && used > 0;
+    if (!both && (sscanf(bracket, "[%lld:]%n", &from, &used) != 1 || used == 0)) return KF_OK;
+    if (bracket[used]) return KF_OK;
+    if (from < 0 || (both && to <= from))
+        return kfi_fail(KF_USAGE, "%s: '%s' is no range of rows", kfi_hdf5_path(dataset->file),
+                        bracket);
+    *bracket = '\0';
+    *first = from;
+    *end = both ? to : 0;
+    return KF_OK;
+}
+
+/* The shape with the slice's rows. */
+static kf_status cut(const hdf5_dataset *dataset, const char *path, int64_t first, int64_t end,
+                     kf_shape *shape) {
+    const int64_t length = shape->dims[0];
+    if (end == 0) end = length;
+    if (first > end || end > length)
+        return kfi_fail(KF_USAGE, "%s: rows %lld to %lld of '%s' were asked for, it has %lld",
+                        kfi_hdf5_path(dataset->file), (long long)first, (long long)end, path,
+                        (long long)length);
+    shape->dims[0] = end - first;
+    return KF_OK;
+}
+
 /* "field=dataset"; the first '=' divides, since dataset names may hold one too. */
 static kf_status add_mapped(hdf5_dataset *dataset, const char *group, const char *pair) {
     const char *equals = strchr(pair, '=');
@@ -100,12 +140,15 @@ static kf_status add_mapped(hdf5_dataset *dataset, const char *group, const char
     if (!path) return KF_MEMORY;
     kf_dtype dtype;
     kf_shape shape;
-    kf_status status = kfi_hdf5_describe(dataset->file, path, &dtype, &shape);
+    int64_t first, end;
+    kf_status status = take_slice(dataset, path, &first, &end);
+    if (status == KF_OK) status = kfi_hdf5_describe(dataset->file, path, &dtype, &shape);
     if (status == KF_OK && shape.rank == 0)
         status = kfi_fail(KF_INVALID, "%s: '%s' is a single value, not rows of samples",
                           kfi_hdf5_path(dataset->file), path);
+    if (status == KF_OK) status = cut(dataset, path, first, end, &shape);
     if (status == KF_OK)
-        status = add_field(dataset, pair, (size_t)(equals - pair), path, dtype, &shape);
+        status = add_field(dataset, pair, (size_t)(equals - pair), path, dtype, &shape, first);
     kfi_free(path);
     return status;
 }
@@ -121,7 +164,7 @@ static kf_status add_found(hdf5_dataset *dataset, const char *group, const char 
     if (kfi_hdf5_is_numeric(dataset->file, path))
         status = kfi_hdf5_describe(dataset->file, path, &dtype, &shape);
     if (status == KF_OK && shape.rank > 0)
-        status = add_field(dataset, name, strlen(name), path, dtype, &shape);
+        status = add_field(dataset, name, strlen(name), path, dtype, &shape, 0);
     kfi_free(path);
     return status;
 }

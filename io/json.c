@@ -80,7 +80,8 @@ kf_status kfi_json_parse(const char *text, size_t bytes, const char *what, kfi_v
     *variant = NULL;
     json_error_t error;
     exhausted = false;
-    json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *json =
+        json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (exhausted) { /* also with a result: jansson goes on with half a string */
         json_decref(json);
         return kfi_fail(KF_MEMORY, "%s: out of memory", what);

@@ -100,7 +100,8 @@ static void *work(void *context) {
     return NULL;
 }
 
-static kf_status make_batch(const kfi_pipeline *pipeline, kfi_batch *batch) {
+static kf_status make_batch(const kfi_pipeline *pipeline, kfi_batch *batch, int32_t slot_index) {
+    batch->slot = slot_index;
     batch->capacity = pipeline->options.capacity;
     batch->n_fields = pipeline->options.n_fields;
     for (int32_t i = 0; i < batch->n_fields; i++) {
@@ -130,7 +131,8 @@ static kf_status start_threads(kfi_pipeline *pipeline) {
 
 static kf_status check_options(const kfi_pipeline_options *options) {
     if (options->n_batches < -1 || options->capacity < 1 || options->n_fields < 0 ||
-        options->n_fields > KFI_MAX_BATCH_FIELDS || options->max_queue_size < 0)
+        options->n_fields > KFI_MAX_BATCH_FIELDS || options->max_queue_size < 0 ||
+        options->max_queue_size == INT32_MAX)
         return kfi_fail(KF_USAGE,
                         "pipeline: %lld batches of %lld rows, %d fields, max_queue_size %d",
                         (long long)options->n_batches, (long long)options->capacity,
@@ -143,15 +145,20 @@ static kf_status check_options(const kfi_pipeline_options *options) {
 
 static int64_t end_of(int64_t n_batches) { return n_batches < 0 ? INT64_MAX : n_batches; }
 
+int32_t kfi_pipeline_slots(const kfi_pipeline_options *options) {
+    const int32_t queue = options->max_queue_size ? options->max_queue_size : DEFAULT_QUEUE_SIZE;
+    return options->workers ? queue + 1 : 1;
+}
+
 static kf_status make_slots(kfi_pipeline *pipeline) {
     const int32_t workers = pipeline->options.workers;
-    pipeline->n_slots = workers ? (int64_t)pipeline->options.max_queue_size + 1 : 1;
+    pipeline->n_slots = kfi_pipeline_slots(&pipeline->options);
     pipeline->slots = kfi_alloc((size_t)pipeline->n_slots, sizeof *pipeline->slots);
     pipeline->threads = kfi_alloc((size_t)workers, sizeof *pipeline->threads);
     if (!pipeline->slots || !pipeline->threads) return KF_MEMORY;
     kf_status status = KF_OK;
     for (int64_t i = 0; i < pipeline->n_slots && status == KF_OK; i++)
-        status = make_batch(pipeline, &pipeline->slots[i].batch);
+        status = make_batch(pipeline, &pipeline->slots[i].batch, (int32_t)i);
     return status;
 }
 

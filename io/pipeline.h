@@ -18,6 +18,7 @@ typedef struct kfi_batch {
     int64_t capacity;
     int32_t n_fields;
     void *data[KFI_MAX_BATCH_FIELDS];
+    int32_t slot; /* its place in the ring, for what `context` keeps beside the data */
 } kfi_batch;
 
 /* Fills batch->data and batch->rows for batch->index. Called from any of the pipeline's threads,
@@ -35,6 +36,9 @@ typedef struct kfi_pipeline_options {
     kfi_fill_batch fill;
     void *context;
 } kfi_pipeline_options;
+
+/* How many slots the ring has: none of them is filled while its batch is with the consumer. */
+int32_t kfi_pipeline_slots(const kfi_pipeline_options *options);
 
 kf_status kfi_pipeline_new(const kfi_pipeline_options *options, kfi_pipeline **pipeline);
 

@@ -67,6 +67,7 @@ kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor
     memcpy(fields, inner->fields, (size_t)inner->n_fields * sizeof *fields);
     fields[index].dtype = KF_FLOAT32;
     *data = (scaled){.base = {.samples = inner->samples,
+                              .chunk_rows = inner->chunk_rows,
                               .n_fields = inner->n_fields,
                               .fields = fields,
                               .read = read_field,

@@ -109,6 +109,27 @@ static void by_group(void **state) {
     assert_error_has("there is no '/valid'", kf_last_error());
 }
 
+static void slices_of_fields(void **state) {
+    (void)state;
+    const char *const map[] = {"x=train/image[10:20]", "y=train/label[990:]", NULL};
+    kf_dataset *dataset = kf_dataset_open(scratch("p.h5"), .map = map);
+    assert_non_null(dataset);
+    assert_int_equal(kf_dataset_samples(dataset), 10);
+    int32_t y[2];
+    assert_int_equal(kf_dataset_read(dataset, 1, 8, 2, KF_INT32, y), KF_OK);
+    assert_true(y[0] == 998 && y[1] == 999);
+    assert_int_equal(kf_dataset_read(dataset, 0, 0, 1, KF_INT32, (int32_t[6]){0}), KF_OK);
+    kf_dataset_free(dataset);
+    const char *const wrong[][2] = {{"x=train/image[20:10]", "is no range of rows"},
+                                    {"x=train/image[5:2000]", "it has 1000"},
+                                    {"x=train/image[a]", "train/image[a]"}};
+    for (int i = 0; i < 3; i++) {
+        const char *const one[] = {wrong[i][0], NULL};
+        assert_null(kf_dataset_open(scratch("p.h5"), .map = one));
+        assert_error_has(wrong[i][1], kf_last_error());
+    }
+}
+
 static void by_map(void **state) {
     (void)state;
     const char *const map[] = {"x=train/image", "y=/train/label", NULL};
@@ -345,6 +366,7 @@ int main(void) {
         SENTENCE("arrays are a dataset, named or not", arrays),
         SENTENCE("arrays that do not fit together are refused", wrong_arrays),
         SENTENCE("a group is a dataset with its names", by_group),
+        SENTENCE("a field may be a slice of a dataset", slices_of_fields),
         SENTENCE("a map chooses and renames, start and end choose rows", by_map),
         SENTENCE("choices that do not fit together are refused", wrong_choices),
         SENTENCE("an older program's shorter options are understood", older_options),

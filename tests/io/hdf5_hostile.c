@@ -491,6 +491,22 @@ static void damaged_heap(void **state) {
     }
 }
 
+static void damaged_names(void **state) {
+    (void)state;
+    begin();
+    const hsize_t one = 1;
+    add(raw, "x", H5T_NATIVE_FLOAT, 1, &one, H5P_DEFAULT, (float[]){1});
+    H5Fclose(raw);
+    const long names_at = find_bytes(scratch("h.h5"), "HEAP", 4);
+    write_bytes(scratch("h.h5"), names_at + 8, &(uint64_t){UINT64_MAX}, 8);
+    kfi_hdf5 *file;
+    kfi_strings *names;
+    kf_status status = kfi_hdf5_open(scratch("h.h5"), &file);
+    if (status == KF_OK) status = kfi_hdf5_list(file, "/", &names);
+    assert_int_equal(status, KF_INVALID);
+    kfi_hdf5_close(file);
+}
+
 static void any_allocation_fails(void **state) {
     (void)state;
     begin();
@@ -547,6 +563,7 @@ int main(void) {
         SENTENCE("numbers of either byte order, half floats and bools are read", number_types),
         SENTENCE("texts of every kind are read", text_kinds),
         SENTENCE("a text whose heap is damaged is refused", damaged_heap),
+        SENTENCE("a group whose names are damaged is refused", damaged_names),
         SENTENCE("any allocation may fail, cleanly", any_allocation_fails),
     };
     return cmocka_run_group_tests(tests, make_scratch, nothing_left_open);

@@ -21,7 +21,7 @@ static inline int make_scratch(void **state) {
 
 /* A path in the folder; valid until the eighth call after this one. */
 static inline const char *scratch(const char *name) {
-    static char paths[8][512];
+    static char paths[8][2048];
     static int turn;
     char *path = paths[turn++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", scratch_folder, name);
