@@ -22,6 +22,8 @@ void kfi_formula_free(kfi_formula *formula) {
     kfi_free(formula->values);
     kfi_free(formula->assignments);
     kfi_free(formula->losses);
+    kfi_free(formula->keys);
+    kfi_free(formula->segments);
     kfi_free(formula);
 }
 
@@ -117,6 +119,22 @@ static bool allocate_node(kfi_formula_node *node, const kfi_op *op, int n_in, in
     return true;
 }
 
+/* Whether a value comes from node `first` or a later one, views looked through. */
+static bool is_since(const kfi_formula *formula, kfi_value value, int64_t first) {
+    int32_t node = formula->values[value.id].node;
+    while (node >= first && formula->nodes[node].op->is_view)
+        node = formula->values[formula->nodes[node].in[0].id].node;
+    return node >= first;
+}
+
+/* What a new node has to wait for: nothing, if something it reads does so already. */
+static kfi_node_range held(const kfi_formula *formula, const kfi_value *in, int n_in) {
+    const kfi_hold *hold = &formula->hold;
+    for (int i = 0; i < n_in && hold->after.first < hold->after.last; i++)
+        if (is_since(formula, in[i], hold->inside)) return (kfi_node_range){0, 0};
+    return hold->after;
+}
+
 static kf_status infer(const kfi_formula *formula, const kfi_op *op, const void *attributes,
                        const kfi_value *in, int n_in, kfi_shaping *shaping) {
     kfi_array *types = kfi_alloc((size_t)n_in, sizeof *types);
@@ -142,8 +160,11 @@ static kf_status emit(kfi_formula *formula, const char *name, const void *attrib
                          sizeof *formula->nodes);
     if (status != KF_OK) return status;
 
-    kfi_formula_node node = {
-        .op = op, .n_in = n_in, .n_out = shaping.n_out, .scope = formula->scope};
+    kfi_formula_node node = {.op = op,
+                             .after = held(formula, in, n_in),
+                             .n_in = n_in,
+                             .n_out = shaping.n_out,
+                             .scope = formula->scope};
     if (!allocate_node(&node, op, n_in, shaping.n_out)) return KF_MEMORY;
     for (int i = 0; i < n_in; i++) node.in[i] = in[i];
     if (node.attributes) memcpy(node.attributes, attributes, op->attributes_size);
@@ -189,13 +210,26 @@ void kfi_assign(kfi_formula *formula, kf_weight *weight, kfi_value value) {
                                            kfi_shape_string(&kfi_type(formula, value)->shape)));
         return;
     }
-    if (kfi_formula_fail(
-            formula, kfi_reserve((void **)&formula->assignments, &formula->assignments_capacity,
-                                 formula->n_assignments, sizeof *formula->assignments)) == KF_OK)
+    kfi_assignment *before = find_assignment(formula, weight);
+    if (before)
+        before->value = value;
+    else if (kfi_formula_fail(formula,
+                              kfi_reserve((void **)&formula->assignments,
+                                          &formula->assignments_capacity, formula->n_assignments,
+                                          sizeof *formula->assignments)) == KF_OK)
         formula->assignments[formula->n_assignments++] = (kfi_assignment){weight, value};
 }
 
 void kfi_drop_assignments(kfi_formula *formula) { formula->n_assignments = 0; }
+
+bool kfi_formula_once(kfi_formula *formula, const void *key) {
+    for (int64_t i = 0; i < formula->n_keys; i++)
+        if (formula->keys[i] == key) return false;
+    if (kfi_formula_fail(formula, kfi_reserve((void **)&formula->keys, &formula->keys_capacity,
+                                              formula->n_keys, sizeof key)) == KF_OK)
+        formula->keys[formula->n_keys++] = key;
+    return true;
+}
 
 void kfi_add_loss(kfi_formula *formula, kfi_value scalar) {
     if (formula->status == KF_OK &&

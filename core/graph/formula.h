@@ -62,9 +62,27 @@ void kfi_assign(kfi_formula *formula, kf_weight *weight, kfi_value value);
 /* Forgets all assignments so far: for a forward pass of the training phase that changes nothing. */
 void kfi_drop_assignments(kfi_formula *formula);
 
+/* Whether it is the first time that this formula is asked for this key (an address): for what must
+ * be written once, however often its layer is called. */
+bool kfi_formula_once(kfi_formula *formula, const void *key);
+
 /* Adds a scalar to the loss: penalties of regularizers. */
 void kfi_add_loss(kfi_formula *formula, kfi_value scalar);
 int32_t kfi_added_losses(const kfi_formula *formula, const kfi_value **losses);
+
+/* Bytes of all that ops make in one run of this formula (views apart), if every value were kept. */
+int64_t kfi_formula_bytes(const kfi_formula *formula);
+
+/* A segment is what is written between begin and end: a part of a batch on its way through a model,
+ * which reads few values from outside and hands few on. Segments do not nest. In an economical
+ * formula, for when memory is short, segments run one after the other, and the derivative computes
+ * a segment's values again when it comes to it, so that nothing within is kept from the way forward
+ * to the way back. The results are the same to the last bit. */
+void kfi_formula_economize(kfi_formula *formula); /* before the first segment */
+void kfi_segment_begin(kfi_formula *formula);
+void kfi_segment_end(kfi_formula *formula);
+bool kfi_formula_in_segment(const kfi_formula *formula);
+bool kfi_formula_has_segments(const kfi_formula *formula);
 
 /* Writes the derivative of the scalar `loss` with respect to each of `wrt` (KFI_NONE where none
  * flows) as further ops. Contributions to one value are added in a fixed order. */

@@ -11,15 +11,27 @@ typedef struct kfi_formula_value {
     kf_weight *weight; /* of a weight           */
 } kfi_formula_value;
 
+/* Nodes [first, last). */
+typedef struct kfi_node_range {
+    int64_t first, last;
+} kfi_node_range;
+
 /* One application of an op. */
 typedef struct kfi_formula_node {
     const kfi_op *op;
+    kfi_node_range after; /* it runs when these are done, whose values it need not read */
     kfi_scope scope;
     int32_t n_in, n_out;
     kfi_value *in, *out;
     void *attributes;
     void *block; /* holds in, out and attributes */
 } kfi_formula_node;
+
+/* While a segment is written, or its derivative: what is read from outside has to wait. */
+typedef struct kfi_hold {
+    kfi_node_range after; /* empty: nothing is held */
+    int64_t inside;       /* nodes from here on wait already */
+} kfi_hold;
 
 typedef struct kfi_assignment {
     kf_weight *weight;
@@ -37,6 +49,12 @@ struct kfi_formula {
     int64_t n_assignments, assignments_capacity;
     kfi_value *losses;
     int64_t n_losses, losses_capacity;
+    const void **keys; /* of kfi_formula_once */
+    int64_t n_keys, keys_capacity;
+    bool economical, in_segment;
+    kfi_node_range *segments;
+    int64_t n_segments, segments_capacity;
+    kfi_hold hold;
     kfi_value random_state;
     uint32_t n_streams;
     kf_status status; /* the first failure */

@@ -22,7 +22,9 @@ typedef struct name_count {
 struct kf_graph {
     uint64_t seed;
     uint64_t n_weights;
-    owned *owned; /* freed last made first, since later objects lean on earlier ones */
+    int64_t n_calls;
+    int64_t weights_left; /* elements that may still be made; -1: no limit */
+    owned *owned;         /* freed last made first, since later objects lean on earlier ones */
     int64_t n_owned, owned_capacity;
     name_count *names;
     int64_t n_names, names_capacity;
@@ -35,6 +37,7 @@ kf_graph *kf_graph_create(const kf_graph_options *options) {
     kf_graph *graph = kfi_alloc(1, sizeof *graph);
     if (!graph) return NULL;
     graph->seed = options && options->seed ? options->seed : FIRST_SEED;
+    graph->weights_left = -1;
     graph->poison.graph = graph;
     graph->poison.poisoned = true;
     return graph;
@@ -76,9 +79,34 @@ kf_status kfi_graph_own(kf_graph *graph, void *object, void (*free)(void *object
     return KF_OK;
 }
 
+void *kfi_graph_owned(const kf_graph *graph, void (*free)(void *object), int64_t index) {
+    for (int64_t i = 0; i < graph->n_owned; i++)
+        if (graph->owned[i].free == free && index-- == 0) return graph->owned[i].object;
+    return NULL;
+}
+
 kfi_random kfi_graph_random(const kf_graph *graph) { return (kfi_random){graph->seed, 0}; }
 
 uint64_t kfi_graph_next_weight(kf_graph *graph) { return graph->n_weights++; }
+
+int64_t kfi_graph_next_call(kf_graph *graph) { return graph->n_calls++; }
+
+int64_t kfi_graph_limit_weights(kf_graph *graph, int64_t elements) {
+    const int64_t before = graph->weights_left;
+    graph->weights_left = elements;
+    return before;
+}
+
+kf_status kfi_graph_allow_weight(kf_graph *graph, const kf_shape *shape) {
+    const int64_t count = kfi_shape_count(shape);
+    if (graph->weights_left < 0 || count < 0) return KF_OK; /* a bad shape is told of elsewhere */
+    if (count > graph->weights_left)
+        return kfi_fail(KF_INVALID,
+                        "a weight of shape %s is larger than all that the file holds for it",
+                        kfi_shape_string(shape));
+    graph->weights_left -= count;
+    return KF_OK;
+}
 
 /* --- names ------------------------------------------------------------------------------------ */
 

@@ -25,7 +25,7 @@ struct kfi_node {
     int32_t index; /* in layer->nodes */
     int32_t n_in, n_out;
     kf_tensor **in, **out;
-    int64_t number; /* of all calls in the graph: a topological order */
+    int64_t number; /* of all calls in the graph, in the order they were made */
 };
 
 /* Keeps the first failure of a graph and returns the graph's poisoned tensor. */
@@ -38,8 +38,17 @@ char *kfi_snake_case(const char *class_name); /* Keras's rule: Conv2D -> conv2d 
 /* Hands an object over to the graph; on failure it is freed at once. */
 kf_status kfi_graph_own(kf_graph *graph, void *object, void (*free)(void *object));
 
+/* The object number `index` (from 0) of those that this function frees; NULL: past the last. */
+void *kfi_graph_owned(const kf_graph *graph, void (*free)(void *object), int64_t index);
+
 kfi_random kfi_graph_random(const kf_graph *graph); /* the seed as a stream            */
 uint64_t kfi_graph_next_weight(kf_graph *graph);    /* 0, 1, 2 … in the order of calls */
+int64_t kfi_graph_next_call(kf_graph *graph);       /* the same for calls of layers    */
+
+/* While a model is read from a file, its weights may have this many elements, since the file says
+ * what there is to fill them with; -1: no limit. Returns the limit before. */
+int64_t kfi_graph_limit_weights(kf_graph *graph, int64_t elements);
+kf_status kfi_graph_allow_weight(kf_graph *graph, const kf_shape *shape);
 
 /* A tensor made by node, output index; owned by the graph. NULL when memory is gone. */
 kf_tensor *kfi_tensor_new(kf_graph *graph, kfi_node *node, int32_t index, kf_dtype dtype,

@@ -55,33 +55,43 @@ static int by_size(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-static int by_offset(const void *left, const void *right) {
-    const kfi_storage *a = *(kfi_storage *const *)left, *b = *(kfi_storage *const *)right;
-    return a->offset < b->offset ? -1 : a->offset > b->offset;
-}
-
 static size_t rounded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* The lowest offset where `storage` overlaps none of the rivals, which are sorted by offset. */
-static size_t lowest_gap(const kfi_storage *storage, kfi_storage *const *rivals, int64_t n_rivals) {
+/* Storages that have a place, by offset. */
+typedef struct placed {
+    kfi_storage **items;
+    int64_t count;
+} placed;
+
+/* The lowest offset where `storage` overlaps none that may be alive with it. */
+static size_t lowest_gap(const precedence *order, const placed *others,
+                         const kfi_storage *storage) {
+    const size_t bytes = rounded(storage->bytes);
     size_t at = 0;
-    for (int64_t i = 0; i < n_rivals; i++) {
-        if (rivals[i]->offset >= at && rivals[i]->offset - at >= rounded(storage->bytes)) break;
-        const size_t end = rivals[i]->offset + rounded(rivals[i]->bytes);
-        if (end > at) at = end;
+    for (int64_t i = 0; i < others->count; i++) {
+        const kfi_storage *other = others->items[i];
+        const size_t end = other->offset + rounded(other->bytes);
+        if (end <= at || may_overlap(order, storage, other)) continue;
+        if (other->offset >= at && other->offset - at >= bytes) break;
+        at = end;
     }
     return at;
 }
 
+static void insert(placed *others, kfi_storage *storage) {
+    int64_t at = others->count++;
+    while (at > 0 && others->items[at - 1]->offset > storage->offset) at--;
+    memmove(others->items + at + 1, others->items + at,
+            (size_t)(others->count - 1 - at) * sizeof *others->items);
+    others->items[at] = storage;
+}
+
 static void place_all(kfi_plan *plan, const precedence *order, kfi_storage **sorted, int64_t n,
-                      kfi_storage **rivals) {
+                      placed *others) {
     qsort(sorted, (size_t)n, sizeof *sorted, by_size);
     for (int64_t i = 0; i < n; i++) {
-        int64_t n_rivals = 0;
-        for (int64_t j = 0; j < i; j++)
-            if (!may_overlap(order, sorted[i], sorted[j])) rivals[n_rivals++] = sorted[j];
-        qsort(rivals, (size_t)n_rivals, sizeof *rivals, by_offset);
-        sorted[i]->offset = lowest_gap(sorted[i], rivals, n_rivals);
+        sorted[i]->offset = lowest_gap(order, others, sorted[i]);
+        insert(others, sorted[i]);
         const size_t end = sorted[i]->offset + rounded(sorted[i]->bytes);
         if (end > plan->peak_bytes) plan->peak_bytes = end;
     }
@@ -96,7 +106,8 @@ kf_status kfi_plan_place(kfi_plan *plan) {
         for (int64_t i = 0; i < plan->n_storages; i++)
             if (plan->storages[i].writer >= 0 && !plan->storages[i].outside)
                 sorted[n++] = &plan->storages[i];
-        place_all(plan, &order, sorted, n, sorted + plan->n_storages);
+        placed others = {sorted + plan->n_storages, 0};
+        place_all(plan, &order, sorted, n, &others);
     }
     kfi_free(order.bits);
     kfi_free(sorted);

@@ -199,12 +199,13 @@ static kf_status add_users(kfi_plan *plan, int32_t s) {
     return status;
 }
 
-/* A step waits for the makers of its inputs and, if it writes over a weight, for all who use the
- * old value. (Users of a storage taken over in the arena are its makers: nothing to add.) */
+/* A step waits for the makers of its inputs, for what the formula says it comes after, and, if it
+ * writes over a weight, for all who use the old value. (Users of a storage taken over in the arena
+ * are its makers: nothing to add.) */
 static kf_status link_step(kfi_plan *plan, int32_t s) {
     kfi_step *step = &plan->steps[s];
     const kfi_formula_node *node = &plan->formula->nodes[step->node];
-    size_t most = (size_t)node->n_in;
+    size_t most = (size_t)node->n_in + (size_t)(node->after.last - node->after.first);
     for (int i = 0; i < node->n_out; i++)
         most += (size_t)plan->storages[plan->storage_of_value[node->out[i].id]].n_users;
     step->waits_for = kfi_alloc(most + 1, sizeof *step->waits_for);
@@ -213,6 +214,8 @@ static kf_status link_step(kfi_plan *plan, int32_t s) {
         const int32_t maker = maker_step(plan, node->in[i]);
         if (maker >= 0) wait_for(step, maker);
     }
+    for (int64_t n = node->after.first; n < node->after.last; n++)
+        if (plan->step_of_node[n] >= 0) wait_for(step, plan->step_of_node[n]);
     for (int i = 0; i < node->n_out; i++) {
         const kfi_storage *storage = &plan->storages[plan->storage_of_value[node->out[i].id]];
         for (int64_t u = 0; storage->outside && u < storage->n_users; u++)

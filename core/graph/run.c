@@ -10,10 +10,22 @@ void kfi_plan_feed(kfi_plan *plan, kfi_value source, const void *data) {
 
 /* --- fed indices ------------------------------------------------------------------------------ */
 
-static int64_t first_outside(const int32_t *indices, int64_t count, int64_t limit) {
-    for (int64_t i = 0; i < count; i++)
-        if (indices[i] < 0 || indices[i] >= limit) return i;
+/* Indices are int32, or float32 and cut to whole numbers; NaN is outside. */
+static int64_t first_outside(kf_dtype dtype, const void *indices, int64_t count, int64_t limit) {
+    const int32_t *whole = indices;
+    const float *cut = indices;
+    for (int64_t i = 0; i < count; i++) {
+        const bool inside = dtype == KF_INT32 ? whole[i] >= 0 && whole[i] < limit
+                                              : cut[i] > -1 && cut[i] < (float)limit;
+        if (!inside) return i;
+    }
     return -1;
+}
+
+static int64_t index_at(kf_dtype dtype, const void *indices, int64_t i) {
+    if (dtype == KF_INT32) return ((const int32_t *)indices)[i];
+    const float index = ((const float *)indices)[i];
+    return index > -0x1p62f && index < 0x1p62f ? (int64_t)index : INT64_MIN;
 }
 
 /* The name of the source that a value shows. */
@@ -34,13 +46,13 @@ bool kfi_plan_bad_index(const kfi_plan *plan, kfi_bad_index *bad) {
         const kfi_array *of = &step->call.in[node->op->index_of];
         const int axis = kfi_axis(node->op->index_axis, of->shape.rank);
         const int64_t limit = of->shape.dims[axis], count = kfi_shape_count(&slot->array->shape);
-        const int32_t *indices = plan->storages[slot->storage].outside;
-        const int64_t at = first_outside(indices, count, limit);
+        const void *indices = plan->storages[slot->storage].outside;
+        const int64_t at = first_outside(slot->array->dtype, indices, count, limit);
         if (at < 0) continue;
         const kf_shape *shape = &slot->array->shape;
         *bad = (kfi_bad_index){.source = source_name(plan, node->in[slot->input]),
                                .row = shape->rank ? at / (count / shape->dims[0]) : 0,
-                               .value = indices[at],
+                               .value = index_at(slot->array->dtype, indices, at),
                                .limit = limit};
         return true;
     }
@@ -86,6 +98,7 @@ static kf_status run_tile(void *context, const kfi_tile *tile) {
     const running *run = context;
     const kfi_step *step = &run->plan->steps[tile->task];
     const kfi_op *op = run->plan->formula->nodes[step->node].op;
+    if (op->run) return op->run(&step->call);
     void *local = run->scratch + (size_t)tile->worker * run->plan->scratch_bytes;
     op->stages[tile->stage].kernel(&step->call, tile->tile, local);
     return KF_OK;
