@@ -3,7 +3,10 @@
 #ifndef KF_H
 #define KF_H
 
+#include "kf/callbacks.h"
 #include "kf/data.h"
+#include "kf/function.h"
+#include "kf/generators.h"
 #include "kf/graph.h"
 #include "kf/layers.h"
 #include "kf/model.h"

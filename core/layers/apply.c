@@ -2,6 +2,7 @@
  * tensors (kf_apply_list), where a symbolic formula works out the shapes and a node is kept. */
 #include "core/base/memory.h"
 #include "core/layers/layer.h"
+#include "core/layers/penalties.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -44,6 +45,17 @@ static kf_status check_count(const kf_layer *layer, int32_t n_in) {
                     n_in < low ? low : high, n_in);
 }
 
+kf_status kfi_layer_build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
+    if (layer->built) return KF_OK;
+    kf_status status = check_count(layer, n_in);
+    if (status == KF_OK && layer->class->build) status = layer->class->build(layer, in, n_in);
+    layer->built = status == KF_OK;
+    if (status == KF_OK || layer->status != KF_OK) return status;
+    layer->status = status; /* half of its weights may be there: it cannot be used again */
+    layer->message = kfi_strdup(kf_last_error());
+    return within(layer, status);
+}
+
 static kf_status check_masks(const kfi_layer_call *call) {
     if (call->layer->class->supports_masking) return KF_OK;
     for (int32_t i = 0; i < call->n_in; i++)
@@ -83,6 +95,9 @@ kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node) {
     freeze_inner(layer, 1);
     status = layer->class->call(call);
     freeze_inner(layer, -1);
+    if (status == KF_OK) kfi_penalize_weights(formula, layer);
+    for (int32_t i = 0; status == KF_OK && i < call->n_out; i++)
+        kfi_penalize_activity(formula, layer, call->out[i]);
     kfi_formula_scope(formula, around);
     status = status == KF_OK ? kfi_formula_status(formula) : kfi_formula_fail(formula, status);
     return within(layer, status);
@@ -143,22 +158,14 @@ static kf_tensor *find_poisoned(const application *apply) {
 }
 
 static kf_status build(const application *apply) {
-    kf_layer *const layer = apply->layer;
-    if (layer->built) return KF_OK;
-    kf_status status = check_count(layer, apply->n_in);
-    if (status == KF_OK && layer->class->build) {
-        kfi_array *types = kfi_alloc((size_t)apply->n_in, sizeof *types);
-        if (!types) return KF_MEMORY;
-        for (int32_t i = 0; i < apply->n_in; i++)
-            types[i] = (kfi_array){.dtype = apply->in[i]->dtype, .shape = apply->in[i]->shape};
-        status = layer->class->build(layer, types, apply->n_in);
-        kfi_free(types);
-    }
-    layer->built = status == KF_OK;
-    if (status == KF_OK || layer->status != KF_OK) return status;
-    layer->status = status; /* half of its weights may be there: it cannot be used again */
-    layer->message = kfi_strdup(kf_last_error());
-    return within(layer, status);
+    if (apply->layer->built) return KF_OK;
+    kfi_array *types = kfi_alloc((size_t)apply->n_in, sizeof *types);
+    if (!types) return KF_MEMORY;
+    for (int32_t i = 0; i < apply->n_in; i++)
+        types[i] = (kfi_array){.dtype = apply->in[i]->dtype, .shape = apply->in[i]->shape};
+    const kf_status status = kfi_layer_build(apply->layer, types, apply->n_in);
+    kfi_free(types);
+    return status;
 }
 
 /* A source for each input and each mask. */
@@ -174,11 +181,8 @@ static void write_inputs(const application *apply, kfi_formula *formula, kfi_val
 }
 
 static kf_status fill_node(const application *apply, const kfi_layer_call *call, kfi_node *node) {
-    for (int32_t i = 0; i < node->n_in; i++) {
-        const int64_t before = apply->in[i]->node->number;
-        node->in[i] = apply->in[i];
-        if (node->number <= before) node->number = before + 1;
-    }
+    for (int32_t i = 0; i < node->n_in; i++) node->in[i] = apply->in[i];
+    node->number = kfi_graph_next_call(apply->graph);
     for (int32_t i = 0; i < node->n_out; i++) {
         const kfi_array *type = kfi_type(call->formula, call->out[i]);
         kf_tensor *out = kfi_tensor_new(apply->graph, node, i, type->dtype, &type->shape);

@@ -2,6 +2,7 @@
 #include "core/layers/layer.h"
 
 #include "core/base/memory.h"
+#include "core/layers/wrapper.h"
 
 #include <string.h>
 
@@ -44,25 +45,8 @@ kf_layer *kfi_layer_poisoned(kf_status status) {
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static bool is_named(const kfi_field *field, const char *choices) {
-    return field->type == &kfi_field_object && field->choices &&
-           strcmp(field->choices, choices) == 0;
-}
-
-/* Penalties and constraints are read, so that configurations of Keras are understood, but a model
- * that would silently train without them is refused. */
-static kf_status refuse_unsupported(const kf_layer *layer) {
-    for (const kfi_field *field = layer->class->fields; field && field->name; field++) {
-        if (!is_named(field, "regularizer") && !is_named(field, "constraint")) continue;
-        const char *text = *(char *const *)((const char *)layer->options + field->offset);
-        if (text) return kfi_fail(KF_INVALID, "%s %s is not supported yet", field->name, text);
-    }
-    return KF_OK;
-}
-
 static kf_status check_options(const kf_layer *layer) {
-    const kf_status status = refuse_unsupported(layer);
-    return status == KF_OK && layer->class->check ? layer->class->check(layer) : status;
+    return layer->class->check ? layer->class->check(layer) : KF_OK;
 }
 
 static kf_layer *begin(const kfi_layer_class *class) {
@@ -109,6 +93,7 @@ static const char *const common_arguments[] = {
 };
 
 static bool is_common(const kfi_layer_class *class, const char *key) {
+    if (class->wraps && strcmp(class->wraps, key) == 0) return true; /* see wrapper.h */
     for (const kfi_field *field = class->fields; field && field->name; field++)
         if (strcmp(field->name, key) == 0) return false; /* InputLayer's dtype is its own */
     for (size_t i = 0; i < sizeof common_arguments / sizeof *common_arguments; i++)
@@ -167,6 +152,22 @@ kf_layer *kfi_layer_from_arguments(const kfi_layer_class *class, const kfi_varia
 
 /* --- freeing ---------------------------------------------------------------------------------- */
 
+void kfi_layer_hold(kf_layer *holder, kf_layer *inner) {
+    if (inner->graph || inner->holder || inner == &out_of_memory) return;
+    inner->holder = holder;
+    inner->beside = holder->adopted;
+    holder->adopted = inner;
+}
+
+/* A graph has it now. */
+static void let_go(kf_layer *inner) {
+    if (!inner->holder) return;
+    kf_layer **at = &inner->holder->adopted;
+    while (*at != inner) at = &(*at)->beside;
+    *at = inner->beside;
+    inner->holder = inner->beside = NULL;
+}
+
 static void free_nodes(kf_layer *layer) {
     for (int64_t i = 0; i < layer->n_nodes; i++) {
         kfi_free(layer->nodes[i]->in);
@@ -190,12 +191,13 @@ void kfi_layer_destroy(kf_layer *layer) {
     kfi_free(layer->weights);
     free_nodes(layer);
     kfi_free(layer->name);
+    kfi_free(layer->scope);
     kfi_free(layer->message);
     kfi_free(layer);
 }
 
 void kf_layer_free(kf_layer *layer) {
-    if (layer && !layer->graph) kfi_layer_destroy(layer);
+    if (layer && !layer->graph && !layer->holder) kfi_layer_destroy(layer);
 }
 
 /* --- the layer of itself ---------------------------------------------------------------------- */
@@ -205,10 +207,19 @@ const char *kf_layer_name(const kf_layer *layer) { return layer && layer->name ?
 const char *kf_layer_class(const kf_layer *layer) { return layer ? layer->class->name : ""; }
 
 void kf_layer_set_trainable(kf_layer *layer, bool trainable) {
-    if (layer && layer != &out_of_memory) layer->trainable = trainable;
+    if (!layer || layer == &out_of_memory) return;
+    layer->trainable = trainable;
+    kf_layer *const *inner;
+    const int32_t n_inner = layer->class->wraps ? kfi_layer_inner(layer, &inner) : 0;
+    for (int32_t i = 0; i < n_inner; i++) kf_layer_set_trainable(inner[i], trainable);
 }
 
-bool kf_layer_trainable(const kf_layer *layer) { return layer && layer->trainable; }
+bool kf_layer_trainable(const kf_layer *layer) {
+    kf_layer *const *inner;
+    if (!layer || !layer->trainable) return false;
+    const int32_t n_inner = layer->class->wraps ? kfi_layer_inner(layer, &inner) : 0;
+    return n_inner != 1 || kf_layer_trainable(inner[0]);
+}
 
 bool kfi_layer_frozen(const kf_layer *layer) {
     return !layer->trainable || layer->frozen_around > 0;
@@ -217,6 +228,14 @@ bool kfi_layer_frozen(const kf_layer *layer) {
 int32_t kfi_layer_inner(const kf_layer *layer, kf_layer *const **inner) {
     *inner = NULL;
     return layer->class->inner ? layer->class->inner(layer, inner) : 0;
+}
+
+bool kfi_layer_whole_batch(const kf_layer *layer) {
+    kf_layer *const *inner;
+    const int32_t n_inner = kfi_layer_inner(layer, &inner);
+    bool whole = layer->class->whole_batch && layer->class->whole_batch(layer);
+    for (int32_t i = 0; i < n_inner && !whole; i++) whole = kfi_layer_whole_batch(inner[i]);
+    return whole;
 }
 
 /* --- joining a graph -------------------------------------------------------------------------- */
@@ -239,10 +258,14 @@ static void destroy_taken(void *object) {
 kf_status kfi_layer_join(kf_layer *layer, kf_graph *graph, const char *prefix) {
     if (layer->graph || layer == &out_of_memory) return KF_OK;
     const bool is_nameless = layer->class == &no_class;
-    kf_status status = is_nameless ? KF_OK : name_layer(layer, graph, prefix);
+    kf_layer *const inside = kfi_wrapped(layer); /* it was made first, so it is named first */
+    kf_status status = inside ? kfi_layer_join(inside, graph, NULL) : KF_OK;
+    if (status == KF_OK && !is_nameless) status = name_layer(layer, graph, prefix);
     if (status == KF_OK) status = kfi_graph_own(graph, layer, destroy_taken);
-    if (status == KF_OK) layer->graph = graph;
-    return status;
+    if (status != KF_OK) return status;
+    layer->graph = graph;
+    let_go(layer);
+    return KF_OK;
 }
 
 static kfi_node *allocate_node(int32_t n_in, int32_t n_out) {

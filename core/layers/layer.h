@@ -22,6 +22,8 @@ typedef struct kfi_layer_call {
 
 enum { KFI_LAYER_MAX_OUTPUTS = 64 };
 
+typedef struct kfi_cell_class kfi_cell_class; /* core/layers/recurrent/cell.h */
+
 typedef struct kfi_layer_class {
     const char *name;               /* Keras's class: "Conv2D"; auto names are its snake case */
     const kfi_field *fields;        /* NULL: no options of its own (beyond name and frozen)    */
@@ -38,6 +40,16 @@ typedef struct kfi_layer_class {
     /* The layers inside, for wrappers and models; NULL: none. */
     int32_t (*inner)(const kf_layer *layer, kf_layer *const **inner);
     void (*free)(kf_layer *layer); /* what `extra` holds; NULL: nothing */
+    /* Whether samples of a batch depend on each other (batch statistics, states that stay), so that
+     * the layer cannot be called on parts of a batch. NULL: they never do. */
+    bool (*whole_batch)(const kf_layer *layer);
+    /* Wrappers (wrapper.h): the key of Keras's config that has the layer inside, and what takes it
+     * over when the wrapper is made. NULL for all others. */
+    const char *wraps;
+    kf_status (*wrap)(kf_layer *layer, kf_layer *inner);
+    /* Forgets what was kept from one run to the next (stateful recurrent layers). NULL: nothing. */
+    void (*reset_states)(kf_layer *layer);
+    const kfi_cell_class *cell; /* of a cell: what recurrent layers do with it; NULL: it is none */
 } kfi_layer_class;
 
 typedef struct kfi_layer_options {
@@ -58,6 +70,8 @@ struct kf_layer {
     kf_status status; /* why it is poisoned, with its message */
     char *message;
     int32_t frozen_around;      /* frozen layers around it, while they are being called */
+    char *scope;                /* what its weights' names begin with; NULL: its name   */
+    kf_layer *holder;           /* the wrapper that frees it, until a graph does        */
     kf_layer *adopted, *beside; /* layers freed with this one, as a list: see apply.c   */
 };
 
@@ -66,6 +80,12 @@ struct kf_layer {
 kf_layer *kfi_layer_new(const kfi_layer_class *class, const void *options);
 kf_layer *kfi_layer_from_arguments(const kfi_layer_class *class, const kfi_variant *arguments,
                                    void (*unknown)(void *context, const char *key), void *context);
+/* The same for a wrapper class, around a layer that it takes over. */
+kf_layer *kfi_wrapper_from_arguments(const kfi_layer_class *class, const kfi_variant *arguments,
+                                     void (*unknown)(void *context, const char *key), void *context,
+                                     kf_layer *inner);
+/* The layer that a wrapper was made around; NULL for all others. */
+kf_layer *kfi_wrapped(const kf_layer *layer);
 void kfi_layer_destroy(kf_layer *layer);
 
 /* A layer that stands for the failure kf_last_error tells of. Never NULL. */
@@ -74,6 +94,8 @@ kf_layer *kfi_layer_poisoned(kf_status status);
 /* Gives the layer a name, if it has none yet (prefix NULL: its class in snake case), and hands it
  * over to the graph. On failure it stays the caller's. */
 kf_status kfi_layer_join(kf_layer *layer, kf_graph *graph, const char *prefix);
+/* The layer inside a wrapper is freed with it, unless it belongs to a graph or another already. */
+void kfi_layer_hold(kf_layer *holder, kf_layer *inner);
 /* One call of the layer, made by hand: a node with room for n_in inputs and n_out outputs, to be
  * filled by the caller. NULL when memory is gone. */
 kfi_node *kfi_layer_add_node(kf_layer *layer, int32_t n_in, int32_t n_out);
@@ -86,12 +108,22 @@ typedef struct kfi_weight_options {
 } kfi_weight_options;
 kf_status kfi_layer_add_weight(kf_layer *layer, const char *name, const kf_shape *shape,
                                const kfi_weight_options *options);
-/* The value of weight i in the formula that is being written. */
+/* Weights for inputs of these types, unless it has been built: what the first call does. A failure
+ * poisons the layer. */
+kf_status kfi_layer_build(kf_layer *layer, const kfi_array *in, int32_t n_in);
+/* The value of weight i in the formula that is being written. Its penalty enters the loss by
+ * kfi_layer_invoke, also if the layer stands inside of a wrapper that writes it by itself. */
 kfi_value kfi_layer_weight_value(const kfi_layer_call *call, int32_t index);
 
 /* Writes one call of a layer into a formula, in a scope of its name: mask rules, class->call,
  * activity penalties, the layer's name before messages. Models use it to call their layers. */
 kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node);
+
+/* Some layer in it, itself included, needs the batch as a whole. */
+bool kfi_layer_whole_batch(const kf_layer *layer);
+
+/* The weight's new value in this formula, an optimizer's, made to satisfy its constraint. */
+void kfi_layer_constrain(kfi_formula *formula, kf_weight *weight);
 
 /* Not trained now: frozen itself, or called by a frozen model or wrapper. */
 bool kfi_layer_frozen(const kf_layer *layer);
@@ -107,6 +139,9 @@ typedef struct kfi_weight_list {
     int64_t count, capacity;
 } kfi_weight_list;
 kf_status kfi_layer_gather(const kf_layer *layer, bool trained, kfi_weight_list *list);
+
+/* The user's function that the graph knows by that name; NULL: there is none. */
+const kf_function *kfi_function_find(const kf_graph *graph, const char *name);
 
 /* The class of that name, or NULL; at: NULL past the end. layer_list.h has the list. Models are
  * made by the model room, not here. */

@@ -3,14 +3,23 @@
 #define KFI_LAYERS_OPTIONS_H
 
 #include "core/layers/activations.h"
+#include "core/layers/constraints.h"
 #include "core/layers/initializers/initializer.h"
+#include "core/layers/regularizers.h"
+
+/* A float that Keras keeps in float32, so that its JSON has the digits of that; one that may be
+ * None, which is INFINITY in C; and int64_t[count] for one axis of each input, a plain number where
+ * it is the same for all ({1} in C: the others are 0). */
+extern const kfi_field_type kfi_field_float32, kfi_field_limit, kfi_field_axes;
 
 #define KFI_REGULARIZER_FIELD(struct_type, member)                                                 \
     KFI_FIELD(struct_type, member, #member, kfi_field_object, .otherwise = "None",                 \
-              .choices = "regularizer", .help = "a penalty on the weight")
+              .choices = "regularizer", .objects = &kfi_regularizers,                              \
+              .help = "a penalty that enters the loss")
 #define KFI_CONSTRAINT_FIELD(struct_type, member)                                                  \
     KFI_FIELD(struct_type, member, #member, kfi_field_object, .otherwise = "None",                 \
-              .choices = "constraint", .help = "what the weight is kept to")
+              .choices = "constraint", .objects = &kfi_constraints,                                \
+              .help = "what the weight is kept to")
 
 /* use_bias, the initializers, regularizers and constraints of a layer with a kernel and a bias, in
  * Keras's order. */

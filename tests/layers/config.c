@@ -163,7 +163,7 @@ static void registry(void **state) {
                          kfi_layer_class_at(count));
         count++;
     }
-    assert_int_equal(count, 14);
+    assert_true(count > 50);
     assert_null(kfi_layer_class_at(-1));
 }
 

@@ -62,6 +62,11 @@ static void two_calls(void **state) {
     assert_string_equal(kf_last_error(),
                         "Layer lstm_3 has multiple inbound nodes, hence the notion of \"layer "
                         "input\" is ill-defined. Use `get_input_at(node_index)` instead.");
+    const kf_tensor *const made[] = {kf_layer_input_at(dense, 0), a, kf_layer_input_at(dense, 1),
+                                     b};
+    for (int i = 0; i < 4; i++) /* the arguments of kf_apply are made in any order */
+        for (int k = 0; k < i; k++) assert_true(made[i]->node->number != made[k]->node->number);
+    assert_true(a->node->number < b->node->number);
     assert_ptr_equal(kf_layer_output_at(dense, 0), a);
     assert_ptr_equal(kf_layer_output_at(dense, 1), b);
     assert_ptr_equal(kf_layer_output_at(dense, -2), a);

@@ -4,6 +4,8 @@
 
 #include "kf/tensor.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -23,7 +25,9 @@ KF_API kf_dataset *kf_dataset_arrays(const kf_array *arrays, int32_t n_arrays);
 typedef struct kf_dataset_options {
     size_t size;
     const char *group; /* take the datasets of this group only, by their names inside it          */
-    const char *const *map; /* "field=dataset" pairs ended by NULL: the model's name, the file's */
+    /* "field=dataset" pairs ended by NULL: the model's name, the file's; "x=images[100:200]" takes
+     * those rows of that dataset alone. */
+    const char *const *map;
     int64_t start, end; /* rows of every field; end 0: to the last                              */
 } kf_dataset_options;
 KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_options *options);
@@ -36,6 +40,26 @@ KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_optio
  * caller's.
  */
 KF_API kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor);
+
+/* The same data with one field prepared, as float32, in one of these ways. What is random depends
+ * on the seed and the number of the row, not on who reads it when. Ownership as kf_dataset_scaled.
+ */
+typedef struct kf_preparation {
+    size_t size;
+    float mean, deviation; /* (value - mean) / deviation */
+    int64_t classes;       /* a number below it becomes a row of so many, 1 at its place */
+    int64_t length;        /* sequences of this length: cut, or filled with `fill`, in front … */
+    bool at_end;           /* … or at the end */
+    bool flip;             /* images: left and right change places, half of the time … */
+    int64_t shift;         /* … and move by up to so many pixels; `fill` comes in */
+    float fill;
+    uint64_t seed;
+} kf_preparation;
+KF_API kf_dataset *kf_dataset_prepare_with(kf_dataset *inner, const char *field,
+                                           const kf_preparation *how);
+#define kf_dataset_prepare(...) KF_DATASET_PREPARE_CALL(__VA_ARGS__, .size = sizeof(kf_preparation))
+#define KF_DATASET_PREPARE_CALL(inner, field, ...)                                                 \
+    kf_dataset_prepare_with((inner), (field), &(kf_preparation){__VA_ARGS__})
 
 /* Calls `visit` for every array of numbers in the file (or group), in name order, whatever their
  * lengths; the shape has the samples axis first. Stops at the first status that is not KF_OK. */

@@ -82,9 +82,36 @@ KF_API kf_tensor *kf_layer_input(const kf_layer *layer);
 KF_API kf_tensor *kf_layer_output_at(const kf_layer *layer, int32_t node);
 KF_API kf_tensor *kf_layer_input_at(const kf_layer *layer, int32_t node);
 
+/* All inputs of a call, for merges; its outputs are siblings (kf_tensor_sibling). 0 and NULL with
+ * a message where there is no such node or input. */
+KF_API int32_t kf_layer_node_inputs(const kf_layer *layer, int32_t node);
+KF_API kf_tensor *kf_layer_node_input(const kf_layer *layer, int32_t node, int32_t index);
+
+/* Shapes of the first input or output, with the batch axis: of the layer if all its calls agree in
+ * all of them, else of one node. */
+KF_API kf_status kf_layer_input_shape(const kf_layer *layer, kf_shape *shape);
+KF_API kf_status kf_layer_output_shape(const kf_layer *layer, kf_shape *shape);
+KF_API kf_status kf_layer_input_shape_at(const kf_layer *layer, int32_t node, kf_shape *shape);
+KF_API kf_status kf_layer_output_shape_at(const kf_layer *layer, int32_t node, kf_shape *shape);
+
+/* Shapes of the masks that come with the first input and output: (batch, steps); of rank 0 where
+ * there is none, which is Keras's None. */
+KF_API bool kf_tensor_mask(const kf_tensor *tensor, kf_shape *mask);
+KF_API kf_status kf_layer_input_mask(const kf_layer *layer, kf_shape *mask);
+KF_API kf_status kf_layer_output_mask(const kf_layer *layer, kf_shape *mask);
+KF_API kf_status kf_layer_input_mask_at(const kf_layer *layer, int32_t node, kf_shape *mask);
+KF_API kf_status kf_layer_output_mask_at(const kf_layer *layer, int32_t node, kf_shape *mask);
+
 /* Weights in Keras's order: trainable ones first, as the layer made them. */
 KF_API int32_t kf_layer_weights(const kf_layer *layer);
 KF_API kf_weight *kf_layer_weight(const kf_layer *layer, int32_t index);
+/* By the weight's whole name, or its own within the layer: "kernel". NULL: there is none. */
+KF_API kf_weight *kf_layer_find_weight(const kf_layer *layer, const char *name);
+/* layer.set_weights: all of them, in order, float32. Counts and shapes are checked before the first
+ * one changes. */
+KF_API kf_status kf_layer_set_weights(kf_layer *layer, const kf_array *values, int32_t n_values);
+/* layer.count_params; -1 when memory is gone. */
+KF_API int64_t kf_layer_parameters(const kf_layer *layer);
 KF_API const char *kf_weight_name(const kf_weight *weight); /* "dense_1/kernel:0" */
 KF_API kf_shape kf_weight_shape(const kf_weight *weight);
 KF_API bool kf_weight_trainable(const kf_weight *weight);

@@ -150,4 +150,15 @@ KF_API kf_layer *kf_concatenate_create(const kf_concatenate_options *options);
 #ifdef __cplusplus
 }
 #endif
+
+#include "kf/layers_wrapper.h"
+
+#include "kf/layers_recurrent.h"
+
+#include "kf/layers_activation.h"
+#include "kf/layers_convolution.h"
+#include "kf/layers_core.h"
+#include "kf/layers_merge.h"
+#include "kf/layers_noise.h"
+
 #endif

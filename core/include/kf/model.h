@@ -26,6 +26,32 @@ KF_API kf_model *kf_model_create(const kf_model_options *options);
 /* KF_OK, or why the model is poisoned (message in kf_last_error). */
 KF_API kf_status kf_model_error(const kf_model *model);
 
+/* Sequential: a chain of layers, each applied to the output of the one before. Its input is known
+ * from input_shape, or from its first layer where that is a model, an input's layer or an
+ * Embedding; else layers wait until the model is built or called on a tensor, and until then
+ * kf_model_error says so. The graph owns the model, and the model's graph the layers. */
+typedef struct kf_sequential_options {
+    size_t size;
+    const char *name;                 /* NULL: sequential_1, sequential_2 … */
+    int64_t input_shape[KF_MAX_RANK]; /* of one sample, as kf_input's; ends at the first 0 */
+    const char *dtype;                /* of the input: "float32" (default) or "int32" */
+    int64_t batch_size;               /* fixed batch axis; 0: free */
+    bool frozen;
+} kf_sequential_options;
+KF_API kf_model *kf_sequential_create(kf_graph *graph, const kf_sequential_options *options);
+#define kf_sequential_new(...) KF_SEQUENTIAL_NEW(__VA_ARGS__, .size = sizeof(kf_sequential_options))
+#define KF_SEQUENTIAL_NEW(graph, ...)                                                              \
+    kf_sequential_create((graph), &(kf_sequential_options){__VA_ARGS__})
+/* Both change the model until it is called on a tensor, and undo its compilation. */
+KF_API kf_status kf_sequential_add(kf_model *model, kf_layer *layer);
+KF_API kf_status kf_sequential_pop(kf_model *model);
+/* input_shape: with the batch axis. */
+KF_API kf_status kf_sequential_build(kf_model *model, const kf_shape *input_shape);
+
+/* clone_model: the same layers and names with weights of their own, newly initialised. The graph
+ * may be the model's or another. */
+KF_API kf_model *kf_model_clone(kf_graph *graph, const kf_model *model);
+
 /* The model as a layer: calling it calls its layers again, with the same weights. */
 KF_API kf_layer *kf_model_layer(kf_model *model);
 KF_API const char *kf_model_name(const kf_model *model);
@@ -42,11 +68,19 @@ KF_API const char *kf_model_output_name(const kf_model *model, int32_t index);
 KF_API int32_t kf_model_layers(const kf_model *model);
 KF_API kf_layer *kf_model_layer_at(const kf_model *model, int32_t index);
 KF_API kf_layer *kf_model_find_layer(const kf_model *model, const char *name);
+/* model.get_layer(name, index): the index wins where both are given, and counts from the end if it
+ * is negative. NULL with Keras's message where there is no such layer. */
+#define KF_NO_INDEX INT32_MIN
+KF_API kf_layer *kf_model_get_layer(const kf_model *model, const char *name, int32_t index);
 
 /* model.weights: trained ones first, then the others. */
 KF_API int32_t kf_model_weights(const kf_model *model);
 KF_API kf_weight *kf_model_weight(const kf_model *model, int32_t index);
+KF_API kf_weight *kf_model_find_weight(const kf_model *model, const char *name);
 KF_API int64_t kf_model_parameters(const kf_model *model, int64_t *trainable);
+
+/* Stateful recurrent layers start from zeros again, as model.reset_states() has it. */
+KF_API kf_status kf_model_reset_states(kf_model *model);
 
 /* Texts are the caller's: kf_free. */
 KF_API void kf_free(void *text);
@@ -66,16 +100,28 @@ KF_API kf_model *kf_load_with(kf_graph *graph, const char *path, const kf_load_o
 
 typedef struct kf_save_options {
     size_t size;
-    bool no_optimizer; /* include_optimizer=False */
+    bool no_optimizer;   /* include_optimizer=False */
+    const char *dialect; /* "2.2" (default), or "3": the optimizer as Keras 3 names its options */
 } kf_save_options;
 /* Writes what Keras's model.save() writes; atomic: the old file stays until the new one is whole.
- */
+ * A group of kf's own says what Keras loses, so that training goes on from the file (kf_fit's
+ * .resume) as if it had never stopped. */
 KF_API kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options *options);
 #define kf_save(...) KF_SAVE_CALL(__VA_ARGS__, .size = sizeof(kf_save_options))
 #define KF_SAVE_CALL(model, path, ...)                                                             \
     kf_save_with((model), (path), &(kf_save_options){__VA_ARGS__})
 KF_API kf_status kf_save_weights(const kf_model *model, const char *path);
+/* Everything is checked and read before the first weight changes: on failure the model is as it
+ * was. Files of Keras 1 and of the Theano backend are converted. */
 KF_API kf_status kf_load_weights(kf_model *model, const char *path);
+typedef struct kf_load_weights_options {
+    size_t size;
+    bool by_name;       /* layers are paired by their names, not in order; others keep theirs */
+    bool skip_mismatch; /* with by_name: what does not fit keeps its values */
+    bool reshape;       /* as many numbers in another shape fit too */
+} kf_load_weights_options;
+KF_API kf_status kf_load_weights_with(kf_model *model, const char *path,
+                                      const kf_load_weights_options *options);
 
 #ifdef __cplusplus
 }

@@ -21,8 +21,8 @@ KF_API void kf_optimizer_free(kf_optimizer *optimizer); /* if never compiled; ac
     size_t size;                                                                                   \
     float lr;                                                                                      \
     float decay;    /* lr / (1 + decay * iterations) */                                            \
-    float clipnorm; /* of the global norm of all gradients; refused in this version */             \
-    float clipvalue /* refused in this version */
+    float clipnorm; /* the norm of all gradients together is cut to this; 0: not */                \
+    float clipvalue /* then each element to [-clipvalue, clipvalue]; 0: not */
 
 typedef struct kf_sgd_options {
     KF_OPTIMIZER_OPTIONS; /* lr 0.01 */
@@ -44,10 +44,42 @@ typedef struct kf_adam_options {
     KF_OPTIMIZER_OPTIONS; /* lr 0.001 */
     float beta_1, beta_2; /* 0.9, 0.999 */
     float epsilon;        /* 1e-7 */
-    bool amsgrad;         /* refused in this version */
+    bool amsgrad;
 } kf_adam_options;
 KF_API kf_optimizer *kf_adam_create(const kf_adam_options *options);
 #define kf_adam(...) kf_adam_create(KF_OPTIONS(kf_adam_options, .lr = __VA_ARGS__))
+
+typedef struct kf_adagrad_options {
+    KF_OPTIMIZER_OPTIONS; /* lr 0.01 */
+    float epsilon;        /* 1e-7 */
+} kf_adagrad_options;
+KF_API kf_optimizer *kf_adagrad_create(const kf_adagrad_options *options);
+#define kf_adagrad(...) kf_adagrad_create(KF_OPTIONS(kf_adagrad_options, .lr = __VA_ARGS__))
+
+typedef struct kf_adadelta_options {
+    KF_OPTIMIZER_OPTIONS; /* lr 1 */
+    float rho;            /* 0.95 */
+    float epsilon;        /* 1e-7 */
+} kf_adadelta_options;
+KF_API kf_optimizer *kf_adadelta_create(const kf_adadelta_options *options);
+#define kf_adadelta(...) kf_adadelta_create(KF_OPTIONS(kf_adadelta_options, .lr = __VA_ARGS__))
+
+typedef struct kf_adamax_options {
+    KF_OPTIMIZER_OPTIONS; /* lr 0.002 */
+    float beta_1, beta_2; /* 0.9, 0.999 */
+    float epsilon;        /* 1e-7 */
+} kf_adamax_options;
+KF_API kf_optimizer *kf_adamax_create(const kf_adamax_options *options);
+#define kf_adamax(...) kf_adamax_create(KF_OPTIONS(kf_adamax_options, .lr = __VA_ARGS__))
+
+typedef struct kf_nadam_options {
+    KF_OPTIMIZER_OPTIONS; /* lr 0.002; decay has no effect, as in Keras */
+    float beta_1, beta_2; /* 0.9, 0.999 */
+    float epsilon;        /* 1e-7 */
+    float schedule_decay; /* 0.004 */
+} kf_nadam_options;
+KF_API kf_optimizer *kf_nadam_create(const kf_nadam_options *options);
+#define kf_nadam(...) kf_nadam_create(KF_OPTIONS(kf_nadam_options, .lr = __VA_ARGS__))
 
 enum { KF_MAX_METRICS = 16, KF_MAX_OUTPUTS = 32, KF_MAX_CALLBACKS = 16 };
 
@@ -57,6 +89,8 @@ typedef struct kf_output_options {
     const char *loss;   /* NULL: not trained, takes no target  */
     float loss_weight;  /* 1 */
     const char *metrics[KF_MAX_METRICS];
+    const char *weighted_metrics[KF_MAX_METRICS];
+    const char *sample_weight_mode; /* NULL: that of all outputs */
 } kf_output_options;
 
 typedef struct kf_compile_options {
@@ -66,6 +100,14 @@ typedef struct kf_compile_options {
     const char *metrics[KF_MAX_METRICS];       /* … and every output */
     float loss_weights[KF_MAX_OUTPUTS];        /* by position; 1 */
     kf_output_options outputs[KF_MAX_OUTPUTS]; /* or output by output */
+    /* Metrics that weigh samples as the loss does; Keras names them "weighted_acc" … */
+    const char *weighted_metrics[KF_MAX_METRICS];
+    const char *sample_weight_mode; /* "temporal": a weight for each timestep; NULL: by sample */
+    /* What weights, the optimizer's state and a batch on its way may take together (the data that
+     * is read ahead not counted); 0: what the machine has free. Where it is short, models inside of
+     * TimeDistributed are computed part by part, and in training twice; the results stay the same
+     * to the last bit. A batch that does not fit even so fails with KF_MEMORY. */
+    size_t memory_limit_bytes;
 } kf_compile_options;
 KF_API kf_status kf_compile_with(kf_model *model, const kf_compile_options *options);
 #define kf_compile(model, ...) kf_compile_with((model), KF_OPTIONS(kf_compile_options, __VA_ARGS__))
@@ -74,6 +116,34 @@ KF_API kf_status kf_compile_with(kf_model *model, const kf_compile_options *opti
  * models only; 0 before. */
 KF_API int32_t kf_metrics(const kf_model *model);
 KF_API const char *kf_metrics_name(const kf_model *model, int32_t index);
+
+/* Weights of samples. Data may have, behind the targets or named "<output>_sample_weight" (or
+ * "sample_weight" where one output alone is trained), an array of a weight for each sample, or for
+ * each sample and timestep if the output was compiled with sample_weight_mode "temporal". A loss is
+ * then the sum of weight * score over the number of weights that are not 0, as in Keras 2.2.4.
+ * Unlike in Keras, a batch whose weights are all 0 is an error.
+ *
+ * Or training is given a weight for each class: kf_class_weights({0, 1}, {1, 2.5f}), or where the
+ * model has several outputs
+ *     kf_class_weights_of(kf_classes("a", {0, 1}, {1, 2.5f}), kf_classes("b", {0, 1}, {1, 3}))
+ * The class of a sample is the place of the largest number of its target, or its only number; every
+ * class in the data must be listed. Weights by sample win over weights by class. */
+typedef struct kf_class_weight {
+    int32_t label;
+    float weight; /* 0 is 0 */
+} kf_class_weight;
+typedef struct kf_class_weighting {
+    const char *output; /* its layer's name; NULL: the only one */
+    const kf_class_weight *items;
+    int32_t n;
+} kf_class_weighting; /* a list of these ends where items is NULL */
+#define kf_classes(output, ...)                                                                    \
+    {                                                                                              \
+        (output), (const kf_class_weight[]){__VA_ARGS__},                                          \
+            (int32_t)(sizeof((const kf_class_weight[]){__VA_ARGS__}) / sizeof(kf_class_weight))    \
+    }
+#define kf_class_weights_of(...) ((const kf_class_weighting[]){__VA_ARGS__, {.items = NULL}})
+#define kf_class_weights(...)    kf_class_weights_of(kf_classes(NULL, __VA_ARGS__))
 
 /* Named numbers of a moment of training: "loss", "acc", "val_loss" … */
 typedef struct kf_log {
@@ -96,10 +166,15 @@ struct kf_callback {
     kf_status (*on_batch_end)(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows,
                               const kf_log *logs, int32_t n_logs);
     void (*free)(kf_callback *callback); /* by kf_callback_free */
+    /* Instead of on_epoch_begin, when a saved fit goes on in an epoch of which `rows` were seen. */
+    kf_status (*on_resume)(kf_callback *callback, kf_model *model, int32_t epoch, int64_t rows);
 };
 /* After this batch; async-signal-safe. kf_fit then returns KF_OK, without the epoch's validation;
  * kf_evaluate and kf_predict return KF_STOPPED. */
 KF_API void kf_stop_training(kf_model *model);
+/* After this batch, to go on later; async-signal-safe. kf_fit returns KF_STOPPED; what the model
+ * holds then, or what kf_save writes of it, goes on by .resume as if there had been no break. */
+KF_API void kf_suspend_training(kf_model *model);
 KF_API void kf_callback_free(kf_callback *callback); /* of those made by kf; accepts NULL */
 
 /* Keras's progress on a stream of the caller's: 1 a bar (for terminals), 2 one line per epoch. */
@@ -113,6 +188,11 @@ KF_API int32_t kf_history_epochs(const kf_history *history);
 KF_API int32_t kf_history_keys(const kf_history *history);
 KF_API const char *kf_history_key(const kf_history *history, int32_t index);
 KF_API const double *kf_history_values(const kf_history *history, const char *key); /* by epoch */
+/* Seconds that steps waited for data in an epoch, that the threads which fill batches waited for
+ * room (all of them together), and which of the two holds the epoch up: "data" or "training". */
+KF_API double kf_history_data_wait(const kf_history *history, int32_t epoch);
+KF_API double kf_history_data_idle(const kf_history *history, int32_t epoch);
+KF_API const char *kf_history_bottleneck(const kf_history *history, int32_t epoch);
 
 typedef struct kf_fit_options {
     size_t size;
@@ -121,13 +201,22 @@ typedef struct kf_fit_options {
     int32_t initial_epoch;  /* 0 */
     float validation_split; /* of the samples, the last ones, before shuffling */
     kf_dataset *validation_data;
-    const char *shuffle; /* "true" (default), "batch", "false" */
-    uint64_t seed;       /* of the shuffling; 0: the graph's */
+    /* "true" (default), "batch", "false", or "window": chunks of the file in any order, and the
+     * rows of several of them mixed */
+    const char *shuffle;
+    uint64_t seed; /* of the shuffling; 0: the graph's */
     kf_callback *callbacks[KF_MAX_CALLBACKS];
     kf_history *history;    /* filled, if given */
     int32_t threads;        /* workers of the scheduler; 0: all CPUs */
     int32_t data_workers;   /* threads that fill batches; 0: one, KF_ANY: none */
     int32_t max_queue_size; /* batches ahead; 0: 10 */
+    int64_t shuffle_window; /* rows that shuffle "window" mixes at a time; 0: 64 batches */
+    /* Go on where the fit that the model was saved in stood; the other options must be the same,
+     * epochs may be more. Without such a fit: from the beginning. */
+    bool resume;
+    const char *checkpoint;     /* a file to save the model in while it is trained … */
+    int64_t checkpoint_batches; /* … after every so many batches; 0: after every epoch */
+    const kf_class_weighting *class_weight; /* in training; validation_data counts each sample 1 */
 } kf_fit_options;
 KF_API kf_status kf_fit_with(kf_model *model, kf_dataset *data, const kf_fit_options *options);
 #define kf_fit(...)                   KF_FIT_CALL(__VA_ARGS__, .size = sizeof(kf_fit_options))
@@ -158,10 +247,17 @@ KF_API kf_status kf_predict_with(kf_model *model, kf_dataset *data, float *const
 KF_API kf_status kf_predict_to(kf_model *model, kf_dataset *data, kf_sink sink, void *context,
                                const kf_run_options *options);
 
-/* One batch, in arrays named after or in the order of inputs, then targets. train_on_batch gives
- * the values before the update. values: as kf_evaluate; may be NULL. */
+/* One batch, in arrays named after or in the order of inputs, then targets, then weights of samples
+ * (all or none). train_on_batch gives the values before the update. values: as kf_evaluate; may be
+ * NULL. */
+typedef struct kf_batch_options {
+    size_t size;
+    const kf_class_weighting *class_weight;
+} kf_batch_options;
 KF_API kf_status kf_train_on_batch(kf_model *model, const kf_array *arrays, int32_t n_arrays,
                                    double *values);
+KF_API kf_status kf_train_on_batch_with(kf_model *model, const kf_array *arrays, int32_t n_arrays,
+                                        double *values, const kf_batch_options *options);
 KF_API kf_status kf_test_on_batch(kf_model *model, const kf_array *arrays, int32_t n_arrays,
                                   double *values);
 KF_API kf_status kf_predict_on_batch(kf_model *model, const kf_array *arrays, int32_t n_arrays,
@@ -176,6 +272,9 @@ KF_API kf_status kf_forward_on_batch(kf_model *model, const kf_array *arrays, in
  * (floats only; the list or an item may be NULL). Sizes are those of the weights and inputs. */
 KF_API kf_status kf_gradients(kf_model *model, const kf_array *arrays, int32_t n_arrays,
                               float *const *by_weight, float *const *by_input);
+KF_API kf_status kf_gradients_with(kf_model *model, const kf_array *arrays, int32_t n_arrays,
+                                   float *const *by_weight, float *const *by_input,
+                                   const kf_batch_options *options);
 
 /* The learning rate of the compiled optimizer. */
 KF_API double kf_learning_rate(const kf_model *model);

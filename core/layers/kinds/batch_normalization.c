@@ -142,6 +142,12 @@ static kf_status call(kfi_layer_call *call) {
     return KF_OK;
 }
 
+/* Every sample takes part in the mean. */
+static bool whole_batch(const kf_layer *layer) {
+    (void)layer;
+    return true;
+}
+
 const kfi_layer_class kfi_layer_batch_normalization = {
     .name = "BatchNormalization",
     .fields = fields,
@@ -149,6 +155,7 @@ const kfi_layer_class kfi_layer_batch_normalization = {
     .supports_masking = true,
     .build = build,
     .call = call,
+    .whole_batch = whole_batch,
 };
 
 kf_layer *kf_batch_normalization_create(const kf_batch_normalization_options *options) {

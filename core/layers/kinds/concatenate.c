@@ -59,14 +59,22 @@ static int32_t count_masks(const kfi_layer_call *call) {
     return count;
 }
 
-/* Along the last axis a step is kept where no mask drops it; along another one the masks are
- * concatenated too. */
-static kf_status join_masks(kfi_layer_call *call, int axis, int rank) {
+/* The axes that masks have: (batch, steps), whatever the rank of the inputs. */
+static int mask_rank(const kfi_layer_call *call) {
+    for (int32_t i = 0; i < call->n_in; i++)
+        if (!kfi_is_none(call->in_mask[i]))
+            return kfi_type(call->formula, call->in_mask[i])->shape.rank;
+    return 0;
+}
+
+/* Along an axis that masks have they are concatenated too; along any other a step is kept where no
+ * mask drops it. */
+static kf_status join_masks(kfi_layer_call *call, int axis) {
     kfi_formula *f = call->formula;
     const int32_t n_masks = count_masks(call);
     call->out_mask[0] = KFI_NONE;
     if (n_masks == 0) return KF_OK;
-    if (axis + 1 < rank) {
+    if (axis < mask_rank(call)) {
         if (n_masks < call->n_in)
             return kfi_fail(KF_INVALID, "along axis %d all inputs must have a mask, or none", axis);
         call->out_mask[0] = kfi_emit_list(f, "concatenate", &(kfi_slice){.axis = axis},
@@ -88,7 +96,7 @@ static kf_status call(kfi_layer_call *call) {
     if (status != KF_OK) return status;
     call->out[0] = kfi_emit_list(call->formula, "concatenate", &(kfi_slice){.axis = axis}, call->in,
                                  call->n_in, NULL);
-    return join_masks(call, axis, kfi_input_shape(call, 0).rank);
+    return join_masks(call, axis);
 }
 
 const kfi_layer_class kfi_layer_concatenate = {

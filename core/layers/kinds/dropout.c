@@ -1,5 +1,7 @@
 /* Dropout: in training a fraction `rate` of the elements becomes 0, the others are divided by
- * 1 - rate; otherwise the identity. Srivastava et al. 2014. */
+ * 1 - rate; otherwise the identity. Srivastava et al. 2014. With a noise_shape one decision stands
+ * for all elements along the axes of size 1. */
+#include "core/layers/noise.h"
 #include "core/layers/options.h"
 #include "core/layers/rules.h"
 
@@ -15,30 +17,24 @@ static const kfi_field fields[] = {
     KFI_FIELDS_END,
 };
 
-static kf_status check(const kf_layer *layer) {
-    const dropout_options *options = layer->options;
-    if (!options->noise_shape[0]) return KF_OK;
-    return kfi_fail(KF_INVALID, "noise_shape is not supported yet");
-}
-
-/* Dropouts without a seed are numbered; those with one have streams that numbers do not reach, and
- * that do not depend on what else is in the model. */
-static uint32_t stream_of(const kfi_layer_call *call) {
-    const dropout_options *options = call->layer->options;
-    const uint32_t number = kfi_random_stream(call->formula);
-    if (options->seed == KFI_NO_INTEGER) return number;
-    return kfi_random_block((kfi_random){.key = (uint64_t)options->seed}, 0).word[0] | 0x80000000u;
-}
-
 static kf_status call(kfi_layer_call *call) {
     const dropout_options *options = call->layer->options;
     kfi_formula *f = call->formula;
-    const kf_status status = kfi_input_floats(call);
+    const kf_shape shape = kfi_input_shape(call, 0);
+    kf_shape noise;
+    kf_status status = kfi_input_floats(call);
+    if (status == KF_OK) status = kfi_noise_shape(options->noise_shape, &shape, &noise);
     if (status != KF_OK) return status;
     call->out[0] = call->in[0];
-    if (!kfi_formula_training(f) || !(options->rate > 0 && options->rate < 1)) return KF_OK;
-    const kfi_dropout dropout = {.rate = options->rate, .stream = stream_of(call)};
-    call->out[0] = kfi_emit(f, "dropout", &dropout, call->in[0], kfi_random_state(f));
+    if (!kfi_dropout_works(f, (double)options->rate)) return KF_OK;
+    const kfi_dropout dropout = {.rate = options->rate,
+                                 .stream = kfi_noise_stream(f, options->seed)};
+    if (kfi_shape_equal(&noise, &shape)) {
+        call->out[0] = kfi_emit(f, "dropout", &dropout, call->in[0], kfi_random_state(f));
+        return KF_OK;
+    }
+    const kfi_value mask = kfi_dropout_mask(f, &noise, &dropout);
+    if (!kfi_is_none(mask)) call->out[0] = kfi_emit(f, "multiply", NULL, call->in[0], mask);
     return KF_OK;
 }
 
@@ -47,7 +43,6 @@ const kfi_layer_class kfi_layer_dropout = {
     .fields = fields,
     .options_size = sizeof(dropout_options),
     .supports_masking = true,
-    .check = check,
     .call = call,
 };
 

@@ -72,6 +72,7 @@ static kf_status add_tensor(kf_layer *layer, kf_graph *graph, kf_tensor **tensor
     layer->built = true;
     kfi_node *node = kfi_layer_add_node(layer, 0, 1);
     if (!node) return KF_MEMORY;
+    node->number = kfi_graph_next_call(graph);
     node->out[0] = *tensor = kfi_tensor_new(graph, node, 0, dtype, &shape);
     return *tensor ? KF_OK : KF_MEMORY;
 }

@@ -1,5 +1,6 @@
-/* Add and Multiply: elementwise over two or more tensors. An input of lower rank gets axes of size
- * 1 after the batch axis, then sizes of 1 stretch. A mask comes out where all masks agree. */
+/* Add, Subtract, Multiply, Average, Maximum and Minimum: elementwise over two or more tensors. An
+ * input of lower rank gets axes of size 1 after the batch axis, then sizes of 1 stretch. A mask
+ * comes out where all masks agree. */
 #include "core/layers/options.h"
 #include "core/layers/rules.h"
 
@@ -129,30 +130,59 @@ static kf_status call_add(kfi_layer_call *call) {
     return KF_OK;
 }
 
+static kf_status call_average(kfi_layer_call *call) {
+    const kf_status status = call_add(call);
+    if (status != KF_OK) return status;
+    const kfi_affine share = {.scale = 1.0f / (float)call->n_in};
+    call->out[0] = kfi_emit(call->formula, "affine", &share, call->out[0]);
+    return KF_OK;
+}
+
+static kf_status call_subtract(kfi_layer_call *call) {
+    if (call->n_in != 2)
+        return kfi_fail(KF_INVALID,
+                        "A `Subtract` layer should be called on exactly 2 inputs. Got %d inputs.",
+                        call->n_in);
+    return merge(call, "subtract");
+}
+
 static kf_status call_multiply(kfi_layer_call *call) { return merge(call, "multiply"); }
+static kf_status call_maximum(kfi_layer_call *call) { return merge(call, "maximum"); }
+static kf_status call_minimum(kfi_layer_call *call) { return merge(call, "minimum"); }
 
-const kfi_layer_class kfi_layer_add = {
-    .name = "Add",
-    .options_size = sizeof(kf_merge_options),
-    .min_inputs = 1,
-    .max_inputs = -1,
-    .supports_masking = true,
-    .call = call_add,
-};
+#define MERGE(class_name, call_)                                                                   \
+    {                                                                                              \
+        .name = class_name, .options_size = sizeof(kf_merge_options), .min_inputs = 1,             \
+        .max_inputs = -1, .supports_masking = true, .call = call_,                                 \
+    }
 
-const kfi_layer_class kfi_layer_multiply = {
-    .name = "Multiply",
-    .options_size = sizeof(kf_merge_options),
-    .min_inputs = 1,
-    .max_inputs = -1,
-    .supports_masking = true,
-    .call = call_multiply,
-};
+const kfi_layer_class kfi_layer_add = MERGE("Add", call_add);
+const kfi_layer_class kfi_layer_subtract = MERGE("Subtract", call_subtract);
+const kfi_layer_class kfi_layer_multiply = MERGE("Multiply", call_multiply);
+const kfi_layer_class kfi_layer_average = MERGE("Average", call_average);
+const kfi_layer_class kfi_layer_maximum = MERGE("Maximum", call_maximum);
+const kfi_layer_class kfi_layer_minimum = MERGE("Minimum", call_minimum);
 
 kf_layer *kf_add_create(const kf_add_options *options) {
     return kfi_layer_new(&kfi_layer_add, options);
 }
 
+kf_layer *kf_subtract_create(const kf_subtract_options *options) {
+    return kfi_layer_new(&kfi_layer_subtract, options);
+}
+
 kf_layer *kf_multiply_create(const kf_multiply_options *options) {
     return kfi_layer_new(&kfi_layer_multiply, options);
+}
+
+kf_layer *kf_average_create(const kf_average_options *options) {
+    return kfi_layer_new(&kfi_layer_average, options);
+}
+
+kf_layer *kf_maximum_create(const kf_maximum_options *options) {
+    return kfi_layer_new(&kfi_layer_maximum, options);
+}
+
+kf_layer *kf_minimum_create(const kf_minimum_options *options) {
+    return kfi_layer_new(&kfi_layer_minimum, options);
 }

@@ -1,0 +1,81 @@
+/* Types of fields that layers have beyond those of core/base. */
+#include "core/layers/options.h"
+
+#include <math.h>
+
+/* --- numbers that Keras keeps in float32 ------------------------------------------------------ */
+
+static kf_status store_float32(const kfi_field *field, void *member, const kfi_variant *value) {
+    return kfi_field_real.store(field, member, value);
+}
+
+static kfi_variant *load_float32(const kfi_field *field, const void *member) {
+    (void)field;
+    return kfi_variant_real((double)*(const float *)member);
+}
+
+static bool float32_is_unset(const kfi_field *field, const void *member) {
+    return kfi_field_real.is_unset(field, member);
+}
+
+static size_t float32_size(const kfi_field *field) {
+    (void)field;
+    return sizeof(float);
+}
+
+const kfi_field_type kfi_field_float32 = {
+    .name = "a number",
+    .store = store_float32,
+    .load = load_float32,
+    .is_unset = float32_is_unset,
+    .size = float32_size,
+};
+
+static kf_status store_limit(const kfi_field *field, void *member, const kfi_variant *value) {
+    if (!kfi_variant_is(value, KFI_NULL)) return store_float32(field, member, value);
+    *(float *)member = INFINITY;
+    return KF_OK;
+}
+
+static kfi_variant *load_limit(const kfi_field *field, const void *member) {
+    return isinf(*(const float *)member) ? kfi_variant_null() : load_float32(field, member);
+}
+
+const kfi_field_type kfi_field_limit = {
+    .name = "a number or None",
+    .store = store_limit,
+    .load = load_limit,
+    .is_unset = float32_is_unset,
+    .size = float32_size,
+};
+
+/* --- an axis of each input -------------------------------------------------------------------- */
+
+static kf_status store_axes(const kfi_field *field, void *member, const kfi_variant *value) {
+    int64_t *const axes = member;
+    if (kfi_variant_is(value, KFI_LIST)) return kfi_field_sizes.store(field, member, value);
+    const kf_status status = kfi_field_integer.store(field, axes, value);
+    for (int32_t i = 1; i < field->count; i++) axes[i] = 0;
+    return status;
+}
+
+static kfi_variant *load_axes(const kfi_field *field, const void *member) {
+    const int64_t *axes = member;
+    for (int32_t i = 1; i < field->count; i++)
+        if (axes[i]) return kfi_field_sizes.load(field, member);
+    return kfi_field_integer.load(field, member);
+}
+
+static bool axes_are_unset(const kfi_field *field, const void *member) {
+    return kfi_field_sizes.is_unset(field, member);
+}
+
+static size_t axes_size(const kfi_field *field) { return (size_t)field->count * sizeof(int64_t); }
+
+const kfi_field_type kfi_field_axes = {
+    .name = "an integer or a list of integers",
+    .store = store_axes,
+    .load = load_axes,
+    .is_unset = axes_are_unset,
+    .size = axes_size,
+};
