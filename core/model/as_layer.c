@@ -27,6 +27,12 @@ static kf_status call_model(kfi_layer_call *call) {
                            call->out_mask);
 }
 
+/* A Sequential that was made without an input learns it at the first call. */
+static kf_status build_model(kf_layer *layer, const kfi_array *in, int32_t n_in) {
+    if (n_in != 1) return kfi_fail(KF_INVALID, "a Sequential has one input; got %d", n_in);
+    return kfi_sequential_build(layer->extra, &in[0].shape);
+}
+
 static int32_t inner_layers(const kf_layer *layer, kf_layer *const **inner) {
     const kf_model *model = layer->extra;
     *inner = model->layers;
@@ -36,7 +42,8 @@ static int32_t inner_layers(const kf_layer *layer, kf_layer *const **inner) {
 #define MODEL_CLASS(class_name)                                                                    \
     {                                                                                              \
         .name = (class_name), .options_size = sizeof(kfi_layer_options), .min_inputs = 1,          \
-        .max_inputs = -1, .supports_masking = true, .call = call_model, .inner = inner_layers      \
+        .max_inputs = -1, .supports_masking = true, .build = build_model, .call = call_model,      \
+        .inner = inner_layers                                                                      \
     }
 static const kfi_layer_class model_class = MODEL_CLASS("Model");
 static const kfi_layer_class sequential_class = MODEL_CLASS("Sequential");
@@ -45,11 +52,16 @@ kf_model *kfi_layer_model(const kf_layer *layer) {
     return layer->class->call == call_model ? layer->extra : NULL;
 }
 
-static kf_status add_own_node(const kf_model *model, kf_layer *layer) {
-    kfi_node *node = kfi_layer_add_node(layer, model->n_inputs, model->n_outputs);
+kf_status kfi_model_set_own_node(kf_model *model) {
+    kf_layer *layer = model->layer;
+    kfi_node *node = layer->n_nodes > 0
+                         ? layer->nodes[0]
+                         : kfi_layer_add_node(layer, model->n_inputs, model->n_outputs);
     if (!node) return KF_MEMORY;
+    node->number = kfi_graph_next_call(model->graph);
     memcpy(node->in, model->inputs, (size_t)model->n_inputs * sizeof *node->in);
     memcpy(node->out, model->outputs, (size_t)model->n_outputs * sizeof *node->out);
+    layer->built = true;
     return KF_OK;
 }
 
@@ -59,14 +71,12 @@ kf_status kfi_model_make_layer(kf_model *model, const kfi_model_parts *parts) {
         .size = sizeof options, .name = parts->name, .frozen = parts->frozen};
     kf_layer *layer = kfi_layer_new(class, &options);
     kf_status status = layer->status;
-    if (status == KF_OK) status = add_own_node(model, layer);
-    if (status == KF_OK) status = kfi_layer_join(layer, model->graph, NULL);
-    if (status != KF_OK) {
-        kf_layer_free(layer);
-        return status;
-    }
-    layer->extra = model;
-    layer->built = true;
     model->layer = layer;
-    return KF_OK;
+    layer->extra = model;
+    if (status == KF_OK && !model->unbuilt) status = kfi_model_set_own_node(model);
+    if (status == KF_OK) status = kfi_layer_join(layer, model->graph, NULL);
+    if (status == KF_OK) return KF_OK;
+    model->layer = NULL;
+    kf_layer_free(layer);
+    return status;
 }

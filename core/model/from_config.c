@@ -2,12 +2,11 @@
  * layers and inputs. The dialects of Keras 2.0 to 2.15 and of Keras 3's .h5 files are understood
  * where they say the same in other words; unknown keys of a layer are ignored. */
 #include "core/base/memory.h"
+#include "core/model/dialect.h"
 #include "core/model/reading.h"
 #include "io/json.h"
 
 #include <string.h>
-
-enum { MAX_DEPTH = 32 }; /* of models inside models: each level is a C frame or two */
 
 kf_status kfi_read_member(const kfi_variant *dict, const char *key, kfi_variant_kind kind,
                           const kfi_variant **member) {
@@ -39,6 +38,11 @@ static kf_status blame_file(kf_status status) {
 static const kfi_variant *input_shape(const kfi_variant *config) {
     const kfi_variant *shape = kfi_variant_get(config, "batch_input_shape");
     return shape ? shape : kfi_variant_get(config, "batch_shape"); /* Keras 3 */
+}
+
+static const kfi_variant *input_type(const kfi_variant *config) {
+    const kfi_variant *dtype = kfi_variant_get(config, "dtype");
+    return dtype ? dtype : kfi_variant_get(config, "input_dtype"); /* Keras 1 */
 }
 
 bool kfi_has_input_shape(const kfi_variant *config) {
@@ -73,10 +77,19 @@ static kf_status read_shape(const kfi_variant *shape, kf_input_options *options)
     return KF_OK;
 }
 
+/* Keras casts what a model is fed to the input's type; here it is one of two. */
+static const char *own_type(const char *name) {
+    static const char *const whole[] = {"int64", "int16", "int8", "uint8", "uint16", "uint32"};
+    for (size_t i = 0; name && i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(name, whole[i]) == 0) return "int32";
+    return name && (strcmp(name, "float64") == 0 || strcmp(name, "float16") == 0) ? "float32"
+                                                                                  : name;
+}
+
 /* A name, or in tf.keras a policy: {"class_name": "Policy", "config": {"name": "float32"}}. */
 static kf_status read_dtype(const kfi_variant *dtype, const char **name) {
     const kfi_variant *policy = kfi_variant_get(kfi_variant_get(dtype, "config"), "name");
-    *name = kfi_variant_text(policy ? policy : dtype, NULL);
+    *name = own_type(kfi_variant_text(policy ? policy : dtype, NULL));
     if (*name || kfi_variant_is(dtype, KFI_NULL)) return KF_OK;
     return kfi_fail(KF_INVALID, "'dtype' must be a string; got %s", kfi_variant_kind_name(dtype));
 }
@@ -85,7 +98,7 @@ kf_status kfi_read_input(kfi_reading *reading, const char *name, const kfi_varia
                          kf_tensor **input) {
     kf_input_options options = {.size = sizeof options, .name = name};
     kf_status status = read_shape(input_shape(config), &options);
-    if (status == KF_OK) status = read_dtype(kfi_variant_get(config, "dtype"), &options.dtype);
+    if (status == KF_OK) status = read_dtype(input_type(config), &options.dtype);
     if (status != KF_OK) return status;
     if (kfi_variant_truth(kfi_variant_get(config, "sparse"), false) ||
         kfi_variant_truth(kfi_variant_get(config, "ragged"), false))
@@ -104,9 +117,11 @@ kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const 
 
 static void ignore(void *context, const char *key) { (void)context, (void)key; }
 
+/* `inside`: what a wrapper wraps, taken over; NULL: the layer is none. */
 static kf_status read_plain(const kfi_layer_class *class, const char *name,
-                            const kfi_variant *config, kf_layer **made) {
-    kf_layer *layer = kfi_layer_from_arguments(class, config, ignore, NULL);
+                            const kfi_variant *config, kf_layer *inside, kf_layer **made) {
+    kf_layer *layer = inside ? kfi_wrapper_from_arguments(class, config, ignore, NULL, inside)
+                             : kfi_layer_from_arguments(class, config, ignore, NULL);
     kf_status status = layer->status;
     if (status != KF_OK) /* the layer's own message has no name yet, kf_last_error has one */
         status = blame_file(kfi_fail(status, "%s", layer->message ? layer->message : ""));
@@ -140,8 +155,9 @@ static model_reader find_reader(const char *class_name) {
 
 static kf_status read_model(kfi_reading *reading, model_reader reader, const kfi_variant *config,
                             kf_model **model) {
-    if (reading->depth >= MAX_DEPTH)
-        return kfi_fail(KF_INVALID, "models are nested deeper than %d levels", MAX_DEPTH);
+    if (reading->depth >= KFI_READING_MAX_DEPTH)
+        return kfi_fail(KF_INVALID, "models are nested deeper than %d levels",
+                        KFI_READING_MAX_DEPTH);
     bool trainable = true;
     kf_status status = read_trainable(config, &trainable);
     if (status != KF_OK) return status;
@@ -150,6 +166,33 @@ static kf_status read_model(kfi_reading *reading, model_reader reader, const kfi
     reading->depth--;
     if (status == KF_OK) (*model)->layer->trainable = trainable;
     return status;
+}
+
+/* The layer inside a wrapper: {"layer": {"class_name", "config"}}. */
+static kf_status read_inside(kfi_reading *reading, const kfi_variant *config, const char *key,
+                             kf_layer **layer) {
+    const kfi_variant *entry;
+    kf_status status = kfi_read_member(config, key, KFI_DICT, &entry);
+    if (status != KF_OK) return status;
+    if (reading->depth >= KFI_READING_MAX_DEPTH)
+        return kfi_fail(KF_INVALID, "layers are nested deeper than %d levels",
+                        KFI_READING_MAX_DEPTH);
+    reading->depth++;
+    status = kfi_read_layer(reading, entry, layer);
+    reading->depth--;
+    return status;
+}
+
+static kf_status read_named(kfi_reading *reading, const char *class_name, const char *name,
+                            const kfi_variant *config, kf_layer **layer) {
+    const kfi_layer_class *class = kfi_layer_class_find(class_name);
+    if (!class)
+        return kfi_fail(KF_INVALID, "unknown layer class '%s' (layer %s)", class_name,
+                        name ? name : "without a name");
+    kf_layer *inside = NULL;
+    kf_status status = KF_OK;
+    if (class->wraps) status = read_inside(reading, config, class->wraps, &inside);
+    return status == KF_OK ? read_plain(class, name, config, inside, layer) : status;
 }
 
 static kf_status read_layer(kfi_reading *reading, const kfi_variant *entry, kf_layer **layer) {
@@ -173,11 +216,12 @@ static kf_status read_layer(kfi_reading *reading, const kfi_variant *entry, kf_l
         if (status == KF_OK) *layer = input->node->layer;
         return status;
     }
-    const kfi_layer_class *class = kfi_layer_class_find(class_name);
-    if (!class)
-        return kfi_fail(KF_INVALID, "unknown layer class '%s' (layer %s)", class_name,
-                        name ? name : "without a name");
-    return read_plain(class, name, config, layer);
+    kfi_variant *translated;
+    status = kfi_dialect_translate(config, &class_name, &translated);
+    if (status != KF_OK) return status;
+    status = read_named(reading, class_name, name, translated ? translated : config, layer);
+    kfi_variant_free(translated);
+    return status;
 }
 
 /* Some messages name the layer already: an unknown class, what kf_input says. */
@@ -215,6 +259,34 @@ kf_model *kfi_model_from_config(kf_graph *graph, const kfi_variant *model_config
     kf_model *model;
     if (status == KF_OK) status = read_whole(graph, model_config, &model);
     return status == KF_OK ? model : kfi_model_poisoned(graph, status);
+}
+
+/* A file whose weights are too few for the model is told so in Keras's words later; what is beyond
+ * this much more than it has is refused before memory is taken for it. */
+enum { SPARE_ELEMENTS = 1 << 24 };
+
+kf_model *kfi_model_from_file(kf_graph *graph, const kfi_variant *model_config,
+                              const kfi_keras_file *file) {
+    if (!graph) return kfi_model_from_config(graph, model_config);
+    int64_t elements = SPARE_ELEMENTS;
+    for (int64_t i = 0; i < file->n_layers; i++)
+        for (int64_t k = 0; k < file->layers[i].n_weights; k++)
+            if (__builtin_add_overflow(elements, kfi_shape_count(&file->layers[i].weights[k].shape),
+                                       &elements))
+                elements = INT64_MAX;
+    const int64_t before = kfi_graph_limit_weights(graph, elements);
+    kf_model *model = kfi_model_from_config(graph, model_config);
+    kfi_graph_limit_weights(graph, before);
+    return model;
+}
+
+kf_model *kf_model_clone(kf_graph *graph, const kf_model *model) {
+    kfi_variant *config = kfi_model_config(model);
+    if (!config) return kfi_model_poisoned(graph, kf_last_status());
+    kf_model *clone = graph ? kfi_model_from_config(graph, config)
+                            : kfi_model_poisoned(NULL, kf_graph_error(NULL));
+    kfi_variant_free(config);
+    return clone;
 }
 
 kf_model *kf_model_from_json(kf_graph *graph, const char *json) {

@@ -144,19 +144,9 @@ static kf_status read_reference(const functional *all, const kfi_variant *item, 
     return KF_OK;
 }
 
-static kf_status check_keywords(const kfi_variant *keywords) {
-    for (int64_t i = 0; i < kfi_variant_count(keywords); i++)
-        if (!kfi_variant_is(kfi_variant_value_at(keywords, i), KFI_NULL))
-            return kfi_fail(KF_INVALID, "calls with the argument '%s' are not supported",
-                            kfi_variant_key_at(keywords, i));
-    return KF_OK;
-}
-
 static kf_status add_reference(functional *all, const kfi_variant *item) {
-    kf_status status = check_keywords(kfi_variant_at(item, 3));
-    if (status == KF_OK)
-        status = kfi_reserve((void **)&all->references, &all->references_capacity,
-                             all->n_references, sizeof *all->references);
+    kf_status status = kfi_reserve((void **)&all->references, &all->references_capacity,
+                                   all->n_references, sizeof *all->references);
     if (status == KF_OK)
         status = read_reference(all, item, "inbound_nodes", &all->references[all->n_references]);
     if (status == KF_OK) all->n_references++;
@@ -178,9 +168,43 @@ static kf_status add_arguments(functional *all, const kfi_variant *argument) {
     return status;
 }
 
+/* A tensor, or a list of them, in the words of either version. */
+static kf_status add_tensors(functional *all, const char *key, const kfi_variant *value) {
+    if (kfi_variant_is(value, KFI_NULL)) return KF_OK;
+    if (kfi_variant_is(value, KFI_DICT)) return add_arguments(all, value);
+    if (!kfi_variant_is(value, KFI_LIST))
+        return kfi_fail(KF_INVALID, "'%s' must be a tensor or a list of them; got %s", key,
+                        kfi_variant_kind_name(value));
+    if (kfi_variant_is(kfi_variant_at(value, 0), KFI_STRING)) return add_reference(all, value);
+    kf_status status = KF_OK;
+    for (int64_t i = 0; i < kfi_variant_count(value) && status == KF_OK; i++)
+        status = add_tensors(all, key, kfi_variant_at(value, i));
+    return status;
+}
+
+/* Keyword arguments that are tensors are further inputs here, as Keras 2.2.4 has them: the states
+ * that a recurrent layer starts from. What asks for nothing special can be left out. */
+static kf_status add_keywords(functional *all, const kfi_variant *keywords) {
+    static const char *const tensors[] = {"initial_state", "constants"};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+        const kf_status status =
+            add_tensors(all, tensors[i], kfi_variant_get(keywords, tensors[i]));
+        if (status != KF_OK) return status;
+    }
+    for (int64_t i = 0; i < kfi_variant_count(keywords); i++) {
+        const char *key = kfi_variant_key_at(keywords, i);
+        const kfi_variant *value = kfi_variant_value_at(keywords, i);
+        const bool read = strcmp(key, tensors[0]) == 0 || strcmp(key, tensors[1]) == 0;
+        const bool usual = strcmp(key, "training") == 0 && !kfi_variant_truth(value, true);
+        if (!read && !usual && !kfi_variant_is(value, KFI_NULL))
+            return kfi_fail(KF_INVALID, "calls with the argument '%s' are not supported", key);
+    }
+    return KF_OK;
+}
+
 static kf_status read_keras3_call(functional *all, const kfi_variant *data) {
-    const kf_status status = check_keywords(kfi_variant_get(data, "kwargs"));
-    return status == KF_OK ? add_arguments(all, kfi_variant_get(data, "args")) : status;
+    const kf_status status = add_arguments(all, kfi_variant_get(data, "args"));
+    return status == KF_OK ? add_keywords(all, kfi_variant_get(data, "kwargs")) : status;
 }
 
 static kf_status read_inputs(functional *all, const kfi_variant *data) {
@@ -188,10 +212,13 @@ static kf_status read_inputs(functional *all, const kfi_variant *data) {
     if (!kfi_variant_is(data, KFI_LIST))
         return kfi_fail(KF_INVALID, "'inbound_nodes' must hold lists; got %s",
                         kfi_variant_kind_name(data));
-    if (kfi_variant_is(kfi_variant_at(data, 0), KFI_STRING)) return add_reference(all, data);
+    const bool single = kfi_variant_is(kfi_variant_at(data, 0), KFI_STRING);
+    const int64_t count = single ? 1 : kfi_variant_count(data);
     kf_status status = KF_OK;
-    for (int64_t i = 0; i < kfi_variant_count(data) && status == KF_OK; i++)
-        status = add_reference(all, kfi_variant_at(data, i));
+    for (int64_t i = 0; i < count && status == KF_OK; i++)
+        status = add_reference(all, single ? data : kfi_variant_at(data, i));
+    for (int64_t i = 0; i < count && status == KF_OK; i++)
+        status = add_keywords(all, kfi_variant_at(single ? data : kfi_variant_at(data, i), 3));
     return status;
 }
 

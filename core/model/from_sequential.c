@@ -1,5 +1,5 @@
 /* A Sequential from its config: a chain of layers, each applied to the one before. The first says
- * what it receives, or is an InputLayer or a model, which knows. */
+ * what it receives, or is an InputLayer or a model, which knows; else the layers wait. */
 #include "core/base/memory.h"
 #include "core/model/reading.h"
 
@@ -7,28 +7,6 @@
 
 static bool is_input_entry(const kfi_variant *entry) {
     return strcmp(kfi_variant_text(kfi_variant_get(entry, "class_name"), ""), "InputLayer") == 0;
-}
-
-/* Keras names a layer when it is made, kf when it is applied; here the input's name needs it. */
-static kf_status ensure_name(kfi_reading *reading, kf_layer *layer) {
-    if (layer->name) return KF_OK;
-    char *prefix = kfi_snake_case(layer->class->name);
-    if (prefix) layer->name = kfi_graph_unique_name(reading->graph, prefix);
-    kfi_free(prefix);
-    return layer->name ? KF_OK : KF_MEMORY;
-}
-
-/* {"batch_input_shape": build_input_shape}, for a Sequential that was built from outside. */
-static kf_status read_build_shape(kfi_reading *reading, const char *name, const kfi_variant *config,
-                                  kf_tensor **input) {
-    const kfi_variant *shape = kfi_variant_get(config, "build_input_shape");
-    if (!kfi_variant_is(shape, KFI_LIST))
-        return kfi_fail(KF_INVALID, "the first layer has no 'batch_input_shape'");
-    kfi_variant *like_a_layer = kfi_variant_dict();
-    kf_status status = kfi_variant_put(like_a_layer, "batch_input_shape", kfi_variant_copy(shape));
-    if (status == KF_OK) status = kfi_read_input(reading, name, like_a_layer, input);
-    kfi_variant_free(like_a_layer);
-    return status;
 }
 
 static kf_status copy_input(kfi_reading *reading, const char *name, const kf_tensor *like,
@@ -42,9 +20,9 @@ static kf_status copy_input(kfi_reading *reading, const char *name, const kf_ten
 }
 
 /* The input that the first layer's entry implies, named after it. */
-static kf_status imply_input(kfi_reading *reading, const kfi_variant *config,
-                             const kfi_variant *entry, kf_layer *first, kf_tensor **input) {
-    kf_status status = ensure_name(reading, first);
+static kf_status imply_input(kfi_reading *reading, const kfi_variant *entry, kf_layer *first,
+                             kf_tensor **input) {
+    kf_status status = kfi_layer_ensure_name(first, reading->graph);
     if (status != KF_OK) return status;
     char *name = kfi_format("%s_input", first->name);
     if (!name) return KF_MEMORY;
@@ -52,21 +30,19 @@ static kf_status imply_input(kfi_reading *reading, const kfi_variant *config,
     const kfi_variant *first_config = kfi_variant_get(entry, "config");
     if (inner)
         status = copy_input(reading, name, inner->inputs[0], input);
-    else if (kfi_has_input_shape(first_config))
-        status = kfi_read_input(reading, name, first_config, input);
     else
-        status = read_build_shape(reading, name, config, input);
+        status = kfi_read_input(reading, name, first_config, input);
     kfi_free(name);
     return status;
 }
 
-static kf_status add_layer(kfi_reading *reading, const kfi_variant *config,
-                           const kfi_variant *entry, kf_tensor **input, kf_tensor **output) {
+static kf_status add_layer(kfi_reading *reading, const kfi_variant *entry, kf_tensor **input,
+                           kf_tensor **output) {
     kf_layer *layer;
     kf_status status = kfi_read_layer(reading, entry, &layer);
     if (status != KF_OK) return status;
     if (!*input) {
-        status = imply_input(reading, config, entry, layer, input);
+        status = imply_input(reading, entry, layer, input);
         *output = *input;
     }
     if (status == KF_OK) status = kfi_read_call(reading, layer, output, 1, output);
@@ -76,14 +52,14 @@ static kf_status add_layer(kfi_reading *reading, const kfi_variant *config,
 
 /* hls4ml and others write an InputLayer and the shape in the first layer again; the first counts.
  */
-static kf_status add_entries(kfi_reading *reading, const kfi_variant *config,
-                             const kfi_variant *layers, kf_tensor **input, kf_tensor **output) {
+static kf_status add_entries(kfi_reading *reading, const kfi_variant *layers, kf_tensor **input,
+                             kf_tensor **output) {
     const int64_t count = kfi_variant_count(layers);
     kf_status status = KF_OK;
     for (int64_t i = 0; i < count && status == KF_OK; i++) {
         const kfi_variant *entry = kfi_variant_at(layers, i);
         if (!is_input_entry(entry)) {
-            status = add_layer(reading, config, entry, input, output);
+            status = add_layer(reading, entry, input, output);
             continue;
         }
         if (*input)
@@ -97,21 +73,77 @@ static kf_status add_entries(kfi_reading *reading, const kfi_variant *config,
     return status;
 }
 
+/* --- models that do not know their input ------------------------------------------------------ */
+
+/* Models inside are looked at in the file: a Sequential of layers that wait does not know either.
+ */
+static bool knows_input(const kfi_variant *layers, int depth) {
+    const kfi_variant *entry = kfi_variant_at(layers, 0),
+                      *config = kfi_variant_get(entry, "config");
+    if (is_input_entry(entry) || kfi_has_input_shape(config)) return true;
+    const char *class_name = kfi_variant_text(kfi_variant_get(entry, "class_name"), "");
+    if (strcmp(class_name, "Sequential") != 0)
+        return strcmp(class_name, "Model") == 0 || strcmp(class_name, "Functional") == 0;
+    if (kfi_variant_get(config, "build_input_shape") || depth == 0) return true;
+    const kfi_variant *inside =
+        kfi_variant_is(config, KFI_LIST) ? config : kfi_variant_get(config, "layers");
+    return knows_input(inside, depth - 1);
+}
+
+static kf_status read_build_shape(const kfi_variant *list, kf_shape *shape) {
+    const int64_t rank = kfi_variant_count(list);
+    if (!kfi_variant_is(list, KFI_LIST) || rank < 1 || rank > KF_MAX_RANK)
+        return kfi_fail(KF_INVALID, "'build_input_shape' must be a list of 1 to %d dimensions",
+                        KF_MAX_RANK);
+    shape->rank = (int32_t)rank;
+    for (int64_t i = 0; i < rank; i++) {
+        const kfi_variant *dim = kfi_variant_at(list, i);
+        shape->dims[i] = kfi_variant_is(dim, KFI_NULL) ? KF_ANY : kfi_variant_to_integer(dim, 0);
+        if (shape->dims[i] < KF_ANY || shape->dims[i] == 0)
+            return kfi_fail(KF_INVALID, "'build_input_shape' must hold positive integers and null");
+    }
+    return KF_OK;
+}
+
+static kf_status read_waiting(kfi_reading *reading, const kfi_variant *config,
+                              const kfi_variant *layers, kf_model *model) {
+    kf_status status = KF_OK;
+    for (int64_t i = 0; i < kfi_variant_count(layers) && status == KF_OK; i++) {
+        kf_layer *layer;
+        status = kfi_read_layer(reading, kfi_variant_at(layers, i), &layer);
+        if (status == KF_OK) status = kfi_sequential_defer(model, layer);
+    }
+    const kfi_variant *built = kfi_variant_get(config, "build_input_shape");
+    if (status != KF_OK || !built || kfi_variant_is(built, KFI_NULL)) return status;
+    kf_shape shape = {0};
+    status = read_build_shape(built, &shape);
+    return status == KF_OK ? kfi_sequential_build(model, &shape) : status;
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+static kf_status read_known(kfi_reading *reading, const kfi_variant *layers, kfi_model_parts *parts,
+                            kf_model **model) {
+    kf_tensor *input = NULL, *output = NULL;
+    const kf_status status = add_entries(reading, layers, &input, &output);
+    if (status != KF_OK) return status;
+    parts->inputs = &input;
+    parts->outputs = &output;
+    parts->n_inputs = parts->n_outputs = 1;
+    *model = kfi_model_make(reading->graph, parts);
+    return kf_model_error(*model);
+}
+
 kf_status kfi_read_sequential(kfi_reading *reading, const kfi_variant *config, kf_model **model) {
     const kfi_variant *layers = config; /* up to Keras 2.2.2 the config is the list of layers */
     if (!kfi_variant_is(config, KFI_LIST)) {
         const kf_status found = kfi_read_member(config, "layers", KFI_LIST, &layers);
         if (found != KF_OK) return found;
     }
-    kf_tensor *input = NULL, *output = NULL;
-    const kf_status status = add_entries(reading, config, layers, &input, &output);
-    if (status != KF_OK) return status;
-    const kfi_model_parts parts = {.name = kfi_variant_text(kfi_variant_get(config, "name"), NULL),
-                                   .sequential = true,
-                                   .inputs = &input,
-                                   .outputs = &output,
-                                   .n_inputs = 1,
-                                   .n_outputs = 1};
-    *model = kfi_model_make(reading->graph, &parts);
-    return kf_model_error(*model);
+    kfi_model_parts parts = {.name = kfi_variant_text(kfi_variant_get(config, "name"), NULL),
+                             .sequential = true};
+    if (kfi_variant_count(layers) > 0 && knows_input(layers, KFI_READING_MAX_DEPTH))
+        return read_known(reading, layers, &parts, model);
+    *model = kfi_model_empty(reading->graph, &parts);
+    return *model ? read_waiting(reading, config, layers, *model) : kf_last_status();
 }

@@ -22,7 +22,12 @@ const char *kf_model_name(const kf_model *model) {
 
 int32_t kf_model_inputs(const kf_model *model) { return model ? model->n_inputs : 0; }
 int32_t kf_model_outputs(const kf_model *model) { return model ? model->n_outputs : 0; }
-int32_t kf_model_layers(const kf_model *model) { return model ? model->n_layers : 0; }
+
+/* The layers of a Sequential that is not built yet are those that wait for its input. */
+int32_t kf_model_layers(const kf_model *model) {
+    if (!model) return 0;
+    return model->unbuilt ? (int32_t)model->n_pending : model->n_layers;
+}
 
 kf_tensor *kf_model_input(const kf_model *model, int32_t index) {
     return has(index, kf_model_inputs(model)) ? model->inputs[index] : NULL;
@@ -43,16 +48,33 @@ const char *kf_model_output_name(const kf_model *model, int32_t index) {
 }
 
 kf_layer *kf_model_layer_at(const kf_model *model, int32_t index) {
-    return has(index, kf_model_layers(model)) ? model->layers[index] : NULL;
+    if (!has(index, kf_model_layers(model))) return NULL;
+    return model->unbuilt ? model->pending[index] : model->layers[index];
 }
 
 kf_layer *kf_model_find_layer(const kf_model *model, const char *name) {
-    if (!name) {
+    return kf_model_get_layer(model, name, KF_NO_INDEX);
+}
+
+/* Keras counts the index from the end if it is negative, but tells only of those too large. */
+static kf_layer *layer_by_index(const kf_model *model, int32_t index) {
+    const int32_t count = kf_model_layers(model);
+    kf_layer *layer = kf_model_layer_at(model, index < 0 ? count + index : index);
+    if (!layer)
+        kfi_fail(KF_USAGE, "Was asked to retrieve layer at index %d but model only has %d layers.",
+                 index, count);
+    return layer;
+}
+
+kf_layer *kf_model_get_layer(const kf_model *model, const char *name, int32_t index) {
+    if (index != KF_NO_INDEX) return layer_by_index(model, index);
+    if (!name || !*name) {
         kfi_fail(KF_USAGE, "Provide either a layer name or layer index.");
         return NULL;
     }
     for (int32_t i = 0; i < kf_model_layers(model); i++)
-        if (strcmp(model->layers[i]->name, name) == 0) return model->layers[i];
+        if (strcmp(kf_layer_name(kf_model_layer_at(model, i)), name) == 0)
+            return kf_model_layer_at(model, i);
     kfi_fail(KF_USAGE, "No such layer: %s", name);
     return NULL;
 }
@@ -63,6 +85,11 @@ int32_t kf_model_weights(const kf_model *model) {
 
 kf_weight *kf_model_weight(const kf_model *model, int32_t index) {
     return model && model->status == KF_OK ? kf_layer_weight(model->layer, index) : NULL;
+}
+
+kf_weight *kf_model_find_weight(const kf_model *model, const char *name) {
+    if (kf_model_error(model) != KF_OK) return NULL;
+    return kf_layer_find_weight(model->layer, name);
 }
 
 /* --- parameters ------------------------------------------------------------------------------- */

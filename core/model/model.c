@@ -13,17 +13,32 @@ static kf_model nowhere = {
     .message = (char[]){"a model needs a graph, or inputs and outputs that have one"}};
 static kf_model unmade = {.status = KF_MEMORY, .message = (char[]){"out of memory: no model"}};
 
+static void clear(void *array, void *pointer) {
+    kfi_free(array);
+    memset(pointer, 0, sizeof(void *));
+}
+
+void kfi_model_clear(kf_model *model) {
+    if (model->free_training) model->free_training(model->training);
+    model->training = NULL;
+    model->free_training = NULL;
+    clear(model->inputs, &model->inputs);
+    clear(model->outputs, &model->outputs);
+    clear(model->layers, &model->layers);
+    clear(model->nodes, &model->nodes);
+    clear(model->calls, &model->calls);
+    clear(model->input_nodes, &model->input_nodes);
+    clear(model->output_nodes, &model->output_nodes);
+    clear(model->producers, &model->producers);
+    model->n_inputs = model->n_outputs = model->n_layers = model->n_nodes = model->n_values = 0;
+    model->n_plain_calls = 0;
+}
+
 static void free_model(void *object) {
     kf_model *model = object;
-    if (model->free_training) model->free_training(model->training);
-    kfi_free(model->inputs);
-    kfi_free(model->outputs);
-    kfi_free(model->layers);
-    kfi_free(model->nodes);
-    kfi_free(model->calls);
-    kfi_free(model->input_nodes);
-    kfi_free(model->output_nodes);
-    kfi_free(model->producers);
+    kfi_model_clear(model);
+    for (int64_t i = 0; i < model->n_pending; i++) kf_layer_free(model->pending[i]);
+    kfi_free(model->pending);
     kfi_free(model->message);
     kfi_free(model);
 }
@@ -127,6 +142,28 @@ static kf_status make(kf_graph *graph, const kfi_model_parts *parts, kf_model **
     return kfi_graph_own(graph, model, free_model);
 }
 
+kf_status kfi_model_renew(kf_model *model, kf_tensor *input, kf_tensor *output) {
+    kfi_model_clear(model);
+    model->n_inputs = model->n_outputs = 1;
+    model->inputs = copy_ends(&input, 1);
+    model->outputs = copy_ends(&output, 1);
+    if (!model->inputs || !model->outputs) return KF_MEMORY;
+    const kf_status status = kfi_model_map(model);
+    return status == KF_OK ? kfi_model_set_own_node(model) : status;
+}
+
+kf_model *kfi_model_empty(kf_graph *graph, const kfi_model_parts *parts) {
+    kf_model *model = kfi_alloc(1, sizeof *model);
+    if (!model) return NULL;
+    model->graph = graph;
+    model->sequential = model->unbuilt = true;
+    if (kfi_model_make_layer(model, parts) != KF_OK) {
+        free_model(model);
+        return NULL;
+    }
+    return kfi_graph_own(graph, model, free_model) == KF_OK ? model : NULL;
+}
+
 kf_model *kfi_model_make(kf_graph *graph, const kfi_model_parts *parts) {
     kf_model *model = NULL;
     const kf_status status = make(graph, parts, &model);
@@ -157,5 +194,9 @@ kf_model *kf_model_create(const kf_model_options *options) {
 
 kf_status kf_model_error(const kf_model *model) {
     if (!model) return kfi_fail(KF_USAGE, "the model is NULL");
+    if (model->status == KF_OK && model->unbuilt)
+        return kfi_fail(KF_USAGE,
+                        "This model has not yet been built. Build the model first by calling it or "
+                        "kf_sequential_build, or give it an input_shape.");
     return model->status == KF_OK ? KF_OK : kfi_fail(model->status, "%s", model->message);
 }

@@ -31,7 +31,17 @@ struct kf_model {
     int32_t n_values;                    /* outputs of all nodes */
     int32_t *producers;                  /* what the nodes' `in` point into */
     int64_t n_plain_calls;               /* calls of plain layers, those inside models counted */
-    kf_status status;                    /* why it is poisoned */
+    /* A Sequential that has no layer yet, or does not know its input: no nodes, and nothing of the
+     * above. Its input, where that is made; what it will be, where that was said (rank 0: it was
+     * not); and the layers that wait for one. */
+    bool unbuilt;
+    kf_tensor *start;
+    kf_shape start_shape;
+    const char *start_dtype;
+    kf_layer **pending;
+    int64_t n_pending, pending_capacity;
+    bool built_by_shape; /* the input was told apart from the layers */
+    kf_status status;    /* why it is poisoned */
     char *message;
     /* Training's own (compiled state, plans, arena), freed with the model. */
     void *training;
@@ -50,8 +60,22 @@ typedef struct kfi_model_parts {
 } kfi_model_parts;
 kf_model *kfi_model_make(kf_graph *graph, const kfi_model_parts *parts); /* never NULL */
 
+/* (Re)makes all that follows from the inputs and outputs: nodes, layers, node 0. */
+kf_status kfi_model_renew(kf_model *model, kf_tensor *input, kf_tensor *output);
+/* Forgets all that, and what training made of it. */
+void kfi_model_clear(kf_model *model);
+/* A Sequential without layers, owned by the graph; NULL on failure. */
+kf_model *kfi_model_empty(kf_graph *graph, const kfi_model_parts *parts);
+
 /* The model as a layer, its own node 0 made; the graph's. */
 kf_status kfi_model_make_layer(kf_model *model, const kfi_model_parts *parts);
+/* Makes node 0, or brings it up to date. */
+kf_status kfi_model_set_own_node(kf_model *model);
+
+/* Builds a Sequential that is called before it knows its input (sequential.c). */
+kf_status kfi_sequential_build(kf_model *model, const kf_shape *shape);
+/* Adds a layer without making the model anew after it; takes it over. */
+kf_status kfi_sequential_defer(kf_model *model, kf_layer *layer);
 
 /* The model that this layer is, or NULL for any other layer. */
 kf_model *kfi_layer_model(const kf_layer *layer);
@@ -76,9 +100,17 @@ kf_model *kfi_model_from_config(kf_graph *graph, const kfi_variant *model_config
 kf_status kfi_model_content(const kf_model *model, kfi_keras_file *content);
 void kfi_model_content_free(kfi_keras_file *content);
 
-/* Reads the weights of an open file into the model: layers that have weights are paired in order,
- * counts and shapes must agree. */
+/* All weights of a layer in the order of files: trained ones, then the others. */
+kf_status kfi_list_weights(const kf_layer *layer, kfi_weight_list *list);
+
+/* Reads the weights of an open file into a model that was just made from it: layers that have
+ * weights are paired in order, counts and shapes must agree. */
 kf_status kfi_model_read_weights(kf_model *model, kfi_keras_file *file);
+
+/* A model from the config of an open file. Weights that the file could not fill are refused before
+ * memory is taken for them. */
+kf_model *kfi_model_from_file(kf_graph *graph, const kfi_variant *model_config,
+                              const kfi_keras_file *file);
 
 /* A model that stands for a failure; keeps kf_last_error's message. Never NULL. */
 kf_model *kfi_model_poisoned(kf_graph *graph, kf_status status);

@@ -6,6 +6,8 @@
 
 #include "core/model/model.h"
 
+enum { KFI_READING_MAX_DEPTH = 32 }; /* of models inside models: each is a C frame or two */
+
 typedef struct kfi_reading {
     kf_graph *graph;
     int32_t depth; /* of models inside models */
@@ -30,6 +32,9 @@ bool kfi_has_input_shape(const kfi_variant *config);
 /* Applies a layer, which must work. */
 kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const *inputs,
                         int32_t n_inputs, kf_tensor **output);
+
+/* Gives a layer its name before it is applied, as Keras does: others are called after it. */
+kf_status kfi_layer_ensure_name(kf_layer *layer, kf_graph *graph);
 
 /* Models, from their config alone. */
 kf_status kfi_read_functional(kfi_reading *reading, const kfi_variant *config, kf_model **model);

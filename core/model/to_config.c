@@ -51,15 +51,27 @@ static void put_fields(kfi_variant **config, const kf_layer *layer) {
     kfi_variant_free(fields);
 }
 
+/* Declared ahead, against the house rule: the configs of models and wrappers hold those of the
+ * layers inside them. */
+static kfi_variant *config_of(const kf_layer *layer, const kf_tensor *input);
+
+static kfi_variant *wrapped_config(const kf_layer *layer) {
+    kfi_variant *entry = kfi_variant_dict();
+    put(&entry, "class_name", kfi_variant_string(layer->class->name));
+    put(&entry, "config", config_of(layer, NULL));
+    return entry;
+}
+
 /* `input`: what the layer of a Sequential is the first to receive; NULL: it is not the first. */
 static kfi_variant *plain_config(const kf_layer *layer, const kf_tensor *input) {
     kfi_variant *config = kfi_variant_dict();
     put(&config, "name", kfi_variant_string(layer->name));
-    put(&config, "trainable", kfi_variant_bool(layer->trainable));
+    put(&config, "trainable", kfi_variant_bool(kf_layer_trainable(layer)));
     if (input) {
         put(&config, "batch_input_shape", shape_config(&input->shape));
         put(&config, "dtype", kfi_variant_string(kf_dtype_name(input->dtype)));
     }
+    if (kfi_wrapped(layer)) put(&config, layer->class->wraps, wrapped_config(kfi_wrapped(layer)));
     put_fields(&config, layer);
     return config;
 }
@@ -101,9 +113,6 @@ static kfi_variant *ends_config(const kf_model *model, kf_tensor *const *ends, c
     return list;
 }
 
-/* Declared ahead, against the house rule: a model's config holds those of the models inside it. */
-static kfi_variant *config_of(const kf_layer *layer, const kf_tensor *input);
-
 static kfi_variant *functional_config(const kf_model *model) {
     kfi_variant *layers = kfi_variant_list();
     int32_t next = 0;
@@ -131,7 +140,7 @@ static kfi_variant *functional_config(const kf_model *model) {
 /* Keras calls a Sequential's input after its first layer and leaves it out of the file. */
 static bool input_is_implied(const kf_model *model) {
     const char *input = kf_model_input_name(model, 0);
-    const char *first = model->layers[0]->name;
+    const char *first = model->built_by_shape ? kf_model_name(model) : model->layers[0]->name;
     const size_t length = strlen(first);
     return strncmp(input, first, length) == 0 && strcmp(input + length, "_input") == 0;
 }
@@ -143,17 +152,33 @@ static void append_sequential(kfi_variant **layers, const kf_layer *layer, kfi_v
     append(layers, entry);
 }
 
-static kfi_variant *sequential_config(const kf_model *model) {
-    const kf_tensor *input = model->inputs[0];
+/* Without an input: what the layers are, and no more. */
+static kfi_variant *waiting_config(const kf_model *model) {
     kfi_variant *layers = kfi_variant_list();
-    const bool implied = model->n_layers > 0 && input_is_implied(model);
-    if (!implied) append_sequential(&layers, input->node->layer, input_config(input->node->layer));
-    for (int32_t i = 0; i < model->n_layers; i++)
-        append_sequential(&layers, model->layers[i],
-                          config_of(model->layers[i], implied && i == 0 ? input : NULL));
+    for (int32_t i = 0; i < kf_model_layers(model); i++) {
+        const kf_layer *layer = kf_model_layer_at(model, i);
+        append_sequential(&layers, layer, config_of(layer, NULL));
+    }
     kfi_variant *config = kfi_variant_dict();
     put(&config, "name", kfi_variant_string(kf_model_name(model)));
     put(&config, "layers", layers);
+    return config;
+}
+
+static kfi_variant *sequential_config(const kf_model *model) {
+    if (model->unbuilt) return waiting_config(model);
+    const kf_tensor *input = model->inputs[0];
+    kfi_variant *layers = kfi_variant_list();
+    const bool implied = model->n_layers > 0 && input_is_implied(model);
+    const bool first = !model->built_by_shape; /* its config has the input's shape */
+    if (!implied) append_sequential(&layers, input->node->layer, input_config(input->node->layer));
+    for (int32_t i = 0; i < model->n_layers; i++)
+        append_sequential(&layers, model->layers[i],
+                          config_of(model->layers[i], implied && first && i == 0 ? input : NULL));
+    kfi_variant *config = kfi_variant_dict();
+    put(&config, "name", kfi_variant_string(kf_model_name(model)));
+    put(&config, "layers", layers);
+    if (model->built_by_shape) put(&config, "build_input_shape", shape_config(&input->shape));
     return config;
 }
 
@@ -166,7 +191,8 @@ static kfi_variant *config_of(const kf_layer *layer, const kf_tensor *input) {
 /* --- the whole -------------------------------------------------------------------------------- */
 
 kfi_variant *kfi_model_config(const kf_model *model) {
-    if (kf_model_error(model) != KF_OK) return NULL;
+    const bool waits = model && model->unbuilt && model->status == KF_OK;
+    if (!waits && kf_model_error(model) != KF_OK) return NULL;
     kfi_variant *whole = kfi_variant_dict();
     put(&whole, "class_name", kfi_variant_string(model->layer->class->name));
     put(&whole, "config", config_of(model->layer, NULL));
@@ -176,9 +202,8 @@ kfi_variant *kfi_model_config(const kf_model *model) {
 kf_status kf_model_to_json(const kf_model *model, char **text) {
     if (!text) return kfi_fail(KF_USAGE, "kf_model_to_json: nowhere to put the text");
     *text = NULL;
-    const kf_status status = kf_model_error(model);
-    if (status != KF_OK) return status;
     kfi_variant *whole = kfi_model_config(model);
+    if (!whole) return kf_last_status();
     put(&whole, "keras_version", kfi_variant_string("2.2.4"));
     put(&whole, "backend", kfi_variant_string("tensorflow"));
     if (!whole) return KF_MEMORY;
