@@ -1,5 +1,6 @@
 /* One batch from arrays in memory: train, test, predict, and the passes that change nothing. */
 #include "core/train/pass.h"
+#include "core/train/sample_weights.h"
 
 #include "core/base/memory.h"
 #include "core/base/status.h"
@@ -11,6 +12,7 @@ typedef struct one_batch {
     kfi_training *training;
     kf_dataset *dataset;
     kfi_feed feed;
+    kfi_class_weights classes;
     int64_t rows;
     void *data[KFI_MAX_BATCH_FIELDS];
     kfi_pass *pass;
@@ -20,6 +22,7 @@ static void release(one_batch *batch) {
     for (int32_t i = 0; i < batch->feed.ports.n; i++)
         kfi_free_buffer(batch->data[i], (size_t)batch->rows * batch->feed.row_bytes[i]);
     kf_dataset_free(batch->dataset);
+    kfi_class_weights_free(&batch->classes);
 }
 
 /* Keras compares inputs with targets before anything else. */
@@ -36,8 +39,17 @@ static kf_status check_lengths(const kfi_training *training, const kf_array *arr
                     (long long)inputs, (long long)targets);
 }
 
+/* Weights by class are for training alone, as in Keras. */
+static kf_status weigh(one_batch *batch, const kf_batch_options *options) {
+    kf_batch_options given = {0};
+    kfi_options_copy(&given, sizeof given, options);
+    const kf_status status =
+        kfi_class_weights_resolve(batch->training, given.class_weight, &batch->classes);
+    return status == KF_OK ? kfi_feed_weigh(&batch->feed, &batch->classes) : status;
+}
+
 static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_array *arrays,
-                             int32_t n_arrays) {
+                             int32_t n_arrays, const kf_batch_options *options) {
     kfi_ports ports;
     kf_status status = kfi_ports_of(batch->training, mode->targets, &ports);
     if (status == KF_OK) status = check_lengths(batch->training, arrays, n_arrays);
@@ -47,26 +59,26 @@ static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_ar
     batch->rows = batch->dataset->samples;
     if (batch->rows == 0) return kfi_fail(KF_INVALID, "the batch has no samples");
     status = kfi_feed_match(&ports, batch->dataset, &batch->feed);
-    for (int32_t i = 0; i < ports.n && status == KF_OK; i++) {
+    if (status == KF_OK && options) status = weigh(batch, options);
+    for (int32_t i = 0; i < batch->feed.ports.n && status == KF_OK; i++) {
         batch->data[i] = kfi_alloc_buffer((size_t)batch->rows * batch->feed.row_bytes[i]);
         if (!batch->data[i]) return KF_MEMORY;
-        status = kf_dataset_read(batch->dataset, batch->feed.fields[i], 0, batch->rows,
-                                 batch->feed.ports.items[i].dtype, batch->data[i]);
     }
-    return status;
+    return status == KF_OK ? kfi_feed_read(&batch->feed, &(kfi_rows){0}, batch->rows, batch->data)
+                           : status;
 }
 
 /* Runs one pass; its results are in batch->pass until release. */
 static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
-                     int32_t n_arrays, one_batch *batch) {
+                     int32_t n_arrays, const kf_batch_options *options, one_batch *batch) {
     *batch = (one_batch){0};
     kf_status status = mode->targets ? kfi_training_compiled(model, &batch->training)
                                      : kfi_training_of(model, &batch->training);
-    if (status == KF_OK) status = read_arrays(batch, mode, arrays, n_arrays);
+    if (status == KF_OK) status = read_arrays(batch, mode, arrays, n_arrays, options);
     if (status == KF_OK)
         status = kfi_pass_for(batch->training, mode, &batch->feed.ports, batch->rows, &batch->pass);
     if (status == KF_OK)
-        status = kfi_pass_run(batch->training, batch->pass, batch->data, &(kfi_rows){0, NULL},
+        status = kfi_pass_run(batch->training, batch->pass, batch->data, &(kfi_rows){0},
                               &(kfi_run_options){0});
     return status;
 }
@@ -74,9 +86,9 @@ static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arra
 /* --- values ----------------------------------------------------------------------------------- */
 
 static kf_status run_for_values(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
-                                int32_t n_arrays, double *values) {
+                                int32_t n_arrays, double *values, const kf_batch_options *options) {
     one_batch batch;
-    const kf_status status = run(model, mode, arrays, n_arrays, &batch);
+    const kf_status status = run(model, mode, arrays, n_arrays, options, &batch);
     for (int32_t i = 0; status == KF_OK && values && i < batch.training->compiled->n_names; i++)
         values[i] = kfi_pass_value(batch.pass, i);
     release(&batch);
@@ -85,12 +97,17 @@ static kf_status run_for_values(kf_model *model, const kfi_mode *mode, const kf_
 
 kf_status kf_train_on_batch(kf_model *model, const kf_array *arrays, int32_t n_arrays,
                             double *values) {
-    return run_for_values(model, &kfi_mode_train, arrays, n_arrays, values);
+    return run_for_values(model, &kfi_mode_train, arrays, n_arrays, values, NULL);
+}
+
+kf_status kf_train_on_batch_with(kf_model *model, const kf_array *arrays, int32_t n_arrays,
+                                 double *values, const kf_batch_options *options) {
+    return run_for_values(model, &kfi_mode_train, arrays, n_arrays, values, options);
 }
 
 kf_status kf_test_on_batch(kf_model *model, const kf_array *arrays, int32_t n_arrays,
                            double *values) {
-    return run_for_values(model, &kfi_mode_test, arrays, n_arrays, values);
+    return run_for_values(model, &kfi_mode_test, arrays, n_arrays, values, NULL);
 }
 
 /* --- outputs ---------------------------------------------------------------------------------- */
@@ -106,7 +123,7 @@ static void copy_floats(const kfi_array *from, float *to) {
 static kf_status run_for_outputs(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
                                  int32_t n_arrays, float *const *outputs) {
     one_batch batch;
-    const kf_status status = run(model, mode, arrays, n_arrays, &batch);
+    const kf_status status = run(model, mode, arrays, n_arrays, NULL, &batch);
     for (int32_t i = 0; status == KF_OK && i < model->n_outputs; i++)
         if (outputs[i]) copy_floats(kfi_plan_result(batch.pass->plan, i), outputs[i]);
     release(&batch);
@@ -133,10 +150,11 @@ static void copy_gradient(const kfi_pass *pass, int32_t place, int64_t count, fl
         copy_floats(kfi_plan_result(pass->plan, pass->results[place]), out);
 }
 
-kf_status kf_gradients(kf_model *model, const kf_array *arrays, int32_t n_arrays,
-                       float *const *by_weight, float *const *by_input) {
+kf_status kf_gradients_with(kf_model *model, const kf_array *arrays, int32_t n_arrays,
+                            float *const *by_weight, float *const *by_input,
+                            const kf_batch_options *options) {
     one_batch batch;
-    const kf_status status = run(model, &kfi_mode_gradients, arrays, n_arrays, &batch);
+    const kf_status status = run(model, &kfi_mode_gradients, arrays, n_arrays, options, &batch);
     const kfi_compiled *compiled = status == KF_OK ? batch.training->compiled : NULL;
     for (int32_t i = 0; compiled && by_weight && i < compiled->n_weights; i++)
         if (by_weight[i]) copy_gradient(batch.pass, i, compiled->weights[i]->count, by_weight[i]);
@@ -146,6 +164,11 @@ kf_status kf_gradients(kf_model *model, const kf_array *arrays, int32_t n_arrays
     }
     release(&batch);
     return status;
+}
+
+kf_status kf_gradients(kf_model *model, const kf_array *arrays, int32_t n_arrays,
+                       float *const *by_weight, float *const *by_input) {
+    return kf_gradients_with(model, arrays, n_arrays, by_weight, by_input, NULL);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

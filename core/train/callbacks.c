@@ -38,13 +38,24 @@ kf_status kfi_callbacks_epoch_begin(const kfi_callbacks *callbacks, int32_t epoc
     return checked(status, "on_epoch_begin");
 }
 
-kf_status kfi_callbacks_epoch_end(const kfi_callbacks *callbacks, int32_t epoch, const kf_log *logs,
-                                  int32_t n_logs) {
+kf_status kfi_callbacks_resume(const kfi_callbacks *callbacks, int32_t epoch, int64_t rows) {
     kf_status status = KF_OK;
     for (int i = 0; i < KF_MAX_CALLBACKS && status == KF_OK; i++) {
         kf_callback *callback = callbacks->items[i];
+        if (callback && callback->on_resume)
+            status = callback->on_resume(callback, callbacks->model, epoch, rows);
+    }
+    return checked(status, "on_resume");
+}
+
+kf_status kfi_callbacks_epoch_end(const kfi_callbacks *callbacks, int32_t epoch,
+                                  const kfi_logs *logs, int32_t *done) {
+    kf_status status = KF_OK;
+    while (*done < KF_MAX_CALLBACKS && status == KF_OK) {
+        kf_callback *callback = callbacks->items[(*done)++];
         if (callback && callback->on_epoch_end)
-            status = callback->on_epoch_end(callback, callbacks->model, epoch, logs, n_logs);
+            status =
+                callback->on_epoch_end(callback, callbacks->model, epoch, logs->items, logs->n);
     }
     return checked(status, "on_epoch_end");
 }

@@ -2,7 +2,8 @@
 #ifndef KFI_TRAIN_CALLBACKS_H
 #define KFI_TRAIN_CALLBACKS_H
 
-#include "kf/train.h"
+#include "core/base/variant.h"
+#include "core/train/logs.h"
 
 typedef struct kfi_callbacks {
     kf_model *model;
@@ -12,8 +13,12 @@ typedef struct kfi_callbacks {
 kf_status kfi_callbacks_train_begin(const kfi_callbacks *callbacks);
 kf_status kfi_callbacks_train_end(const kfi_callbacks *callbacks);
 kf_status kfi_callbacks_epoch_begin(const kfi_callbacks *callbacks, int32_t epoch);
-kf_status kfi_callbacks_epoch_end(const kfi_callbacks *callbacks, int32_t epoch, const kf_log *logs,
-                                  int32_t n_logs);
+/* A fit goes on in the middle of an epoch, of which `rows` were seen. */
+kf_status kfi_callbacks_resume(const kfi_callbacks *callbacks, int32_t epoch, int64_t rows);
+/* Each sees what those before it added to the logs. *done, the number of those that were called, is
+ * where it begins: a fit may go on in between. */
+kf_status kfi_callbacks_epoch_end(const kfi_callbacks *callbacks, int32_t epoch,
+                                  const kfi_logs *logs, int32_t *done);
 kf_status kfi_callbacks_batch_begin(const kfi_callbacks *callbacks, int64_t batch, int64_t rows);
 kf_status kfi_callbacks_batch_end(const kfi_callbacks *callbacks, int64_t batch, int64_t rows,
                                   const kf_log *logs, int32_t n_logs);

@@ -63,7 +63,7 @@ static kf_status resolve_losses(const kf_model *model, kfi_compiled *compiled) {
         if (!name)
             return kfi_fail(KF_USAGE, "the loss of %s must be a name, got %s",
                             kf_model_output_name(model, i), kfi_variant_kind_name(entry));
-        compiled->targets[i].loss = kfi_loss_find(name);
+        compiled->targets[i].loss = kfi_loss_find(model->graph, name);
         if (!compiled->targets[i].loss) status = kf_last_status();
     }
     return status;
@@ -77,6 +77,31 @@ static kf_status resolve_loss_weights(const kf_model *model, kfi_compiled *compi
         compiled->targets[i].loss_weight =
             (float)kfi_variant_to_real(entry_of(model, weights, i), 1);
     return KF_OK;
+}
+
+/* --- sample weights --------------------------------------------------------------------------- */
+
+static kf_status resolve_mode(const kfi_variant *mode, kfi_target *target) {
+    const char *name = kfi_variant_text(mode, NULL);
+    target->is_temporal = name && strcmp(name, "temporal") == 0;
+    if (target->is_temporal || kfi_variant_is(mode, KFI_NULL)) return KF_OK;
+    return kfi_fail(KF_USAGE, "sample_weight_mode should be None or \"temporal\". Found: %s",
+                    name ? name : kfi_variant_kind_name(mode));
+}
+
+static kf_status resolve_modes(const kf_model *model, kfi_compiled *compiled) {
+    const kfi_variant *modes = compiled->sample_weight_mode;
+    const bool by_output = kfi_variant_is(modes, KFI_LIST) || kfi_variant_is(modes, KFI_DICT);
+    kf_status status = check_entries(model, modes, "sample_weight_mode");
+    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+        if (!compiled->targets[i].loss) continue;
+        const kfi_variant *mode = by_output ? entry_of(model, modes, i) : modes;
+        if (kfi_variant_is(modes, KFI_DICT) && !mode)
+            return kfi_fail(KF_USAGE, "Output \"%s\" missing from sample_weight_modes dictionary",
+                            kf_model_output_name(model, i));
+        status = resolve_mode(mode, &compiled->targets[i]);
+    }
+    return status;
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -110,12 +135,14 @@ static kf_status name_losses(const kf_model *model, kfi_compiled *compiled) {
     return status;
 }
 
-/* "acc", "main_output_acc"; the second of one name is "acc_1", the third "acc_2". */
+/* "acc", "main_output_acc", "weighted_acc"; the second of one name is "acc_1", the third "acc_2".
+ */
 static kf_status name_metric(const kf_model *model, kfi_compiled *compiled, int32_t output,
-                             const char *metric) {
+                             bool weighted, const char *metric) {
+    const char *prefix = weighted ? "weighted_" : "";
     char *base = model->n_outputs > 1
-                     ? kfi_format("%s_%s", kf_model_output_name(model, output), metric)
-                     : kfi_strdup(metric);
+                     ? kfi_format("%s_%s%s", kf_model_output_name(model, output), prefix, metric)
+                     : kfi_format("%s%s", prefix, metric);
     char *name = base ? kfi_strdup(base) : NULL;
     for (int again = 1; name && has_name(compiled, name); again++) {
         kfi_free(name);
@@ -162,22 +189,24 @@ static const char *suitable(const short_name *name, const kf_model *model, const
 }
 
 static kf_status add_metric(const kf_model *model, kfi_compiled *compiled, int32_t output,
-                            const kfi_variant *entry) {
+                            bool weighted, const kfi_variant *entry) {
     kfi_target *target = &compiled->targets[output];
     const char *name = kfi_variant_text(entry, NULL);
     if (!name)
         return kfi_fail(KF_USAGE, "a metric of %s must be a name, got %s",
                         kf_model_output_name(model, output), kfi_variant_kind_name(entry));
     const short_name *abbreviated = find_short_name(name);
-    const kfi_measure *metric =
-        kfi_metric_find(abbreviated ? suitable(abbreviated, model, target->loss, output) : name);
+    const kfi_measure *metric = kfi_metric_find(
+        model->graph, abbreviated ? suitable(abbreviated, model, target->loss, output) : name);
     if (!metric) return kf_last_status();
     const kfi_measure **metrics =
         kfi_realloc(target->metrics, (size_t)target->n_metrics + 1, sizeof *target->metrics);
     if (!metrics) return KF_MEMORY;
     target->metrics = metrics;
     target->metrics[target->n_metrics++] = metric;
-    return name_metric(model, compiled, output, abbreviated ? abbreviated->reported : metric->name);
+    target->n_weighted += weighted;
+    return name_metric(model, compiled, output, weighted,
+                       abbreviated ? abbreviated->reported : metric->name);
 }
 
 /* A list is for every output, unless it is a list of lists; a dict has a name or list for each. */
@@ -187,25 +216,38 @@ static const kfi_variant *metrics_of(const kf_model *model, const kfi_variant *m
     return nested || kfi_variant_is(metrics, KFI_DICT) ? entry_of(model, metrics, output) : metrics;
 }
 
-static kf_status check_metrics(const kf_model *model, const kfi_variant *metrics) {
+static kf_status check_metrics(const kf_model *model, const kfi_variant *metrics,
+                               const char *what) {
     if (kfi_variant_is(metrics, KFI_NULL)) return KF_OK;
     if (kfi_variant_is(metrics, KFI_DICT) || kfi_variant_is(kfi_variant_at(metrics, 0), KFI_LIST))
-        return check_entries(model, metrics, "metrics");
+        return check_entries(model, metrics, what);
     if (kfi_variant_is(metrics, KFI_LIST)) return KF_OK;
     return kfi_fail(KF_USAGE,
-                    "Type of `metrics` argument not understood. Expected a list or dictionary, "
+                    "Type of `%s` argument not understood. Expected a list or dictionary, "
                     "found: %s",
-                    kfi_variant_kind_name(metrics));
+                    what, kfi_variant_kind_name(metrics));
+}
+
+static kf_status add_metrics(const kf_model *model, kfi_compiled *compiled, int32_t output,
+                             bool weighted, const kfi_variant *given) {
+    const kfi_variant *metrics = metrics_of(model, given, output);
+    if (kfi_variant_is(metrics, KFI_STRING))
+        return add_metric(model, compiled, output, weighted, metrics);
+    kf_status status = KF_OK;
+    for (int64_t m = 0; m < kfi_variant_count(metrics) && status == KF_OK; m++)
+        status = add_metric(model, compiled, output, weighted, kfi_variant_at(metrics, m));
+    return status;
 }
 
 static kf_status resolve_metrics(const kf_model *model, kfi_compiled *compiled) {
-    kf_status status = check_metrics(model, compiled->metrics);
+    kf_status status = check_metrics(model, compiled->metrics, "metrics");
+    if (status == KF_OK)
+        status = check_metrics(model, compiled->weighted_metrics, "weighted_metrics");
     for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
-        const kfi_variant *metrics = metrics_of(model, compiled->metrics, i);
         if (!compiled->targets[i].loss) continue;
-        if (kfi_variant_is(metrics, KFI_STRING)) status = add_metric(model, compiled, i, metrics);
-        for (int64_t m = 0; m < kfi_variant_count(metrics) && status == KF_OK; m++)
-            status = add_metric(model, compiled, i, kfi_variant_at(metrics, m));
+        status = add_metrics(model, compiled, i, false, compiled->metrics);
+        if (status == KF_OK)
+            status = add_metrics(model, compiled, i, true, compiled->weighted_metrics);
     }
     return status;
 }
@@ -236,6 +278,7 @@ static kf_status resolve(const kf_model *model, kfi_compiled *compiled) {
     kf_status status = kfi_optimizer_status(compiled->optimizer);
     if (status == KF_OK) status = resolve_losses(model, compiled);
     if (status == KF_OK) status = resolve_loss_weights(model, compiled);
+    if (status == KF_OK) status = resolve_modes(model, compiled);
     if (status == KF_OK) status = name_losses(model, compiled);
     if (status == KF_OK) status = resolve_metrics(model, compiled);
     if (status == KF_OK) status = gather_weights(model, compiled);
@@ -258,22 +301,22 @@ static kf_status install(kfi_training *training, kfi_compiled *compiled) {
     return KF_OK;
 }
 
-kf_status kfi_compile(kf_model *model, kf_optimizer *optimizer, kfi_variant *loss,
-                      kfi_variant *metrics, kfi_variant *loss_weights,
-                      kfi_variant *sample_weight_mode) {
-    const kfi_compiled given = {.optimizer = optimizer,
-                                .loss = loss,
-                                .metrics = metrics,
-                                .loss_weights = loss_weights,
-                                .sample_weight_mode = sample_weight_mode};
+kf_status kfi_compile_with(kf_model *model, const kfi_compile_arguments *arguments) {
+    const kfi_compiled given = {.optimizer = arguments->optimizer,
+                                .loss = arguments->loss,
+                                .metrics = arguments->metrics,
+                                .weighted_metrics = arguments->weighted_metrics,
+                                .loss_weights = arguments->loss_weights,
+                                .sample_weight_mode = arguments->sample_weight_mode};
     kfi_training *training = NULL;
     kfi_compiled *compiled = kfi_alloc(1, sizeof *compiled);
     if (!compiled) {
-        kf_optimizer_free(optimizer);
-        kfi_variant_free(loss);
-        kfi_variant_free(metrics);
-        kfi_variant_free(loss_weights);
-        kfi_variant_free(sample_weight_mode);
+        kf_optimizer_free(arguments->optimizer);
+        kfi_variant_free(arguments->loss);
+        kfi_variant_free(arguments->metrics);
+        kfi_variant_free(arguments->weighted_metrics);
+        kfi_variant_free(arguments->loss_weights);
+        kfi_variant_free(arguments->sample_weight_mode);
         return KF_MEMORY;
     }
     *compiled = given;
@@ -282,4 +325,15 @@ kf_status kfi_compile(kf_model *model, kf_optimizer *optimizer, kfi_variant *los
     if (status == KF_OK) status = install(training, compiled);
     if (status != KF_OK) kfi_compiled_free(compiled);
     return status;
+}
+
+kf_status kfi_compile(kf_model *model, kf_optimizer *optimizer, kfi_variant *loss,
+                      kfi_variant *metrics, kfi_variant *loss_weights,
+                      kfi_variant *sample_weight_mode) {
+    return kfi_compile_with(model,
+                            &(kfi_compile_arguments){.optimizer = optimizer,
+                                                     .loss = loss,
+                                                     .metrics = metrics,
+                                                     .loss_weights = loss_weights,
+                                                     .sample_weight_mode = sample_weight_mode});
 }

@@ -12,7 +12,8 @@
 static bool is_weight_given(float weight) { return weight != 0 || signbit(weight); }
 
 static bool is_given(const kf_output_options *entry) {
-    return entry->output || entry->loss || is_weight_given(entry->loss_weight) || entry->metrics[0];
+    return entry->output || entry->loss || is_weight_given(entry->loss_weight) ||
+           entry->metrics[0] || entry->weighted_metrics[0] || entry->sample_weight_mode;
 }
 
 static bool has_outputs(const kf_compile_options *options) {
@@ -83,22 +84,32 @@ static kf_status append_names(kfi_variant *list, const char *const *names) {
     return status;
 }
 
+/* `metrics` or, if weighted, `weighted_metrics`: of all outputs, and of one alone. */
+static const char *const *names_for_all(const kf_compile_options *options, bool weighted) {
+    return weighted ? options->weighted_metrics : options->metrics;
+}
+
+static const char *const *names_for(const kf_output_options *entry, bool weighted) {
+    return weighted ? entry->weighted_metrics : entry->metrics;
+}
+
 /* Keras's `metrics or []`. */
-static kfi_variant *metrics_for_all(const kf_compile_options *options) {
+static kfi_variant *metrics_for_all(const kf_compile_options *options, bool weighted) {
     kfi_variant *list = kfi_variant_list();
-    if (list && append_names(list, options->metrics) == KF_OK) return list;
+    if (list && append_names(list, names_for_all(options, weighted)) == KF_OK) return list;
     kfi_variant_free(list);
     return NULL;
 }
 
-static kfi_variant *metrics_by_output(const kf_compile_options *options, const kf_model *model) {
+static kfi_variant *metrics_by_output(const kf_compile_options *options, const kf_model *model,
+                                      bool weighted) {
     kfi_variant *metrics = kfi_variant_dict();
     kf_status status = metrics ? KF_OK : KF_MEMORY;
     for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
         const kf_output_options *entry = entry_for(options, model, i);
-        kfi_variant *list = metrics_for_all(options);
+        kfi_variant *list = metrics_for_all(options, weighted);
         status = list ? KF_OK : KF_MEMORY;
-        if (status == KF_OK && entry) status = append_names(list, entry->metrics);
+        if (status == KF_OK && entry) status = append_names(list, names_for(entry, weighted));
         if (status == KF_OK)
             status = kfi_variant_put(metrics, kf_model_output_name(model, i), list);
         else
@@ -109,10 +120,35 @@ static kfi_variant *metrics_by_output(const kf_compile_options *options, const k
     return NULL;
 }
 
-static bool has_own_metrics(const kf_compile_options *options) {
+static kfi_variant *metrics_of(const kf_compile_options *options, const kf_model *model,
+                               bool weighted) {
     for (int i = 0; i < KF_MAX_OUTPUTS; i++)
-        if (options->outputs[i].metrics[0]) return true;
+        if (names_for(&options->outputs[i], weighted)[0])
+            return metrics_by_output(options, model, weighted);
+    return metrics_for_all(options, weighted);
+}
+
+/* --- sample weights --------------------------------------------------------------------------- */
+
+static bool has_own_modes(const kf_compile_options *options) {
+    for (int i = 0; i < KF_MAX_OUTPUTS; i++)
+        if (options->outputs[i].sample_weight_mode) return true;
     return false;
+}
+
+static kfi_variant *modes_of(const kf_compile_options *options, const kf_model *model) {
+    if (!has_own_modes(options)) return name_or_null(options->sample_weight_mode);
+    kfi_variant *modes = kfi_variant_dict();
+    kf_status status = modes ? KF_OK : KF_MEMORY;
+    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+        const kf_output_options *entry = entry_for(options, model, i);
+        const char *mode = entry && entry->sample_weight_mode ? entry->sample_weight_mode
+                                                              : options->sample_weight_mode;
+        status = kfi_variant_put(modes, kf_model_output_name(model, i), name_or_null(mode));
+    }
+    if (status == KF_OK) return modes;
+    kfi_variant_free(modes);
+    return NULL;
 }
 
 /* --- loss weights ----------------------------------------------------------------------------- */
@@ -162,15 +198,24 @@ kf_status kf_compile_with(kf_model *model, const kf_compile_options *options) {
         return status;
     }
     const bool by_output = has_outputs(&given);
-    kfi_variant *loss = by_output ? losses_by_output(&given, model) : name_or_null(given.loss);
-    kfi_variant *metrics =
-        has_own_metrics(&given) ? metrics_by_output(&given, model) : metrics_for_all(&given);
-    kfi_variant *weights = weights_of_all(&given, model, by_output);
-    if (loss && metrics && weights)
-        return kfi_compile(model, optimizer, loss, metrics, weights, NULL);
+    const kfi_compile_arguments arguments = {
+        .optimizer = optimizer,
+        .loss = by_output ? losses_by_output(&given, model) : name_or_null(given.loss),
+        .metrics = metrics_of(&given, model, false),
+        .weighted_metrics = metrics_of(&given, model, true),
+        .loss_weights = weights_of_all(&given, model, by_output),
+        .sample_weight_mode = modes_of(&given, model)};
+    if (arguments.loss && arguments.metrics && arguments.weighted_metrics &&
+        arguments.loss_weights && arguments.sample_weight_mode) {
+        status = kfi_compile_with(model, &arguments);
+        if (status == KF_OK) training->memory_limit = given.memory_limit_bytes;
+        return status;
+    }
     kf_optimizer_free(optimizer);
-    kfi_variant_free(loss);
-    kfi_variant_free(metrics);
-    kfi_variant_free(weights);
+    kfi_variant_free(arguments.loss);
+    kfi_variant_free(arguments.metrics);
+    kfi_variant_free(arguments.weighted_metrics);
+    kfi_variant_free(arguments.loss_weights);
+    kfi_variant_free(arguments.sample_weight_mode);
     return KF_MEMORY;
 }

@@ -4,60 +4,64 @@
 #include "core/base/memory.h"
 #include "core/base/status.h"
 
-static kf_status test_batch(kfi_training *training, kfi_reader *reader, const kfi_batch *batch,
+static kf_status test_batch(kfi_training *training, const kfi_supply_batch *batch,
                             const kfi_run_options *run, kf_log *logs) {
     kfi_pass *pass = NULL;
-    const kfi_rows rows = kfi_reader_rows(reader, batch);
-    kf_status status =
-        kfi_pass_for(training, &kfi_mode_test, &reader->feed.ports, batch->rows, &pass);
-    if (status == KF_OK) status = kfi_pass_run(training, pass, batch->data, &rows, run);
+    kf_status status = kfi_pass_for(training, &kfi_mode_test, batch->ports, batch->rows, &pass);
+    if (status == KF_OK) status = kfi_pass_run(training, pass, batch->data, &batch->where, run);
     for (int32_t i = 0; i < training->compiled->n_names && status == KF_OK; i++)
         logs[i] = (kf_log){training->compiled->names[i], kfi_pass_value(pass, i)};
     return status;
 }
 
-static kf_status test_all(kfi_training *training, kfi_reader *reader, const kfi_run_options *run,
-                          const kfi_callbacks *callbacks, kf_log *logs, double *sums) {
+static kf_status test_all(kfi_training *training, kfi_supply *supply, const kfi_run_options *run,
+                          const kfi_callbacks *callbacks, kf_log *logs, double *sums,
+                          int64_t *seen) {
     const int32_t n = training->compiled->n_names;
-    const kfi_batch *batch;
-    kf_status status = kfi_reader_start(reader);
-    while (status == KF_OK && (status = kfi_reader_next(reader, &batch)) == KF_OK && batch) {
-        status = kfi_callbacks_batch_begin(callbacks, batch->index, batch->rows);
-        if (status == KF_OK) status = test_batch(training, reader, batch, run, logs);
+    kfi_supply_batch batch;
+    kf_status status = KF_OK;
+    while (status == KF_OK && (status = supply->next(supply, &batch)) == KF_OK && batch.rows > 0) {
+        status = kfi_callbacks_batch_begin(callbacks, batch.index, batch.rows);
+        if (status == KF_OK) status = test_batch(training, &batch, run, logs);
         if (status != KF_OK) return status;
-        for (int32_t i = 0; i < n; i++) sums[i] += logs[i].value * (double)batch->rows;
-        status = kfi_callbacks_batch_end(callbacks, batch->index, batch->rows, logs, n);
+        for (int32_t i = 0; i < n; i++) sums[i] += logs[i].value * (double)batch.rows;
+        *seen += batch.rows;
+        status = kfi_callbacks_batch_end(callbacks, batch.index, batch.rows, logs, n);
         if (status == KF_OK && atomic_load(&training->stop))
-            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch->index);
+            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch.index);
     }
     return status;
 }
 
-kf_status kfi_evaluate(kfi_training *training, kfi_reader *reader, const kfi_run_options *run,
-                       const kfi_callbacks *callbacks, double *values) {
+kf_status kfi_evaluate(kfi_training *training, kfi_supply *supply, int32_t epoch,
+                       const kfi_run_options *run, const kfi_callbacks *callbacks, double *values) {
     const int32_t n = training->compiled->n_names;
+    int64_t seen = 0;
     kf_log *logs = kfi_alloc((size_t)n, sizeof *logs);
     double *sums = kfi_alloc((size_t)n, sizeof *sums);
     kf_status status = logs && sums ? KF_OK : KF_MEMORY;
-    if (status == KF_OK) status = test_all(training, reader, run, callbacks, logs, sums);
-    for (int32_t i = 0; i < n && status == KF_OK; i++) values[i] = sums[i] / (double)reader->count;
+    if (status == KF_OK) status = supply->start(supply, epoch, 0);
+    if (status == KF_OK) status = test_all(training, supply, run, callbacks, logs, sums, &seen);
+    for (int32_t i = 0; i < n && status == KF_OK; i++) values[i] = sums[i] / (double)seen;
     kfi_free(logs);
     kfi_free(sums);
     return status;
 }
 
 kf_status kfi_reader_for(kfi_training *training, const kfi_mode *mode, kf_dataset *data,
-                         const kf_run_options *options, kfi_reader *reader) {
+                         const kf_run_options *options, kfi_reader_feed *feed) {
     if (!data) return kfi_fail(KF_USAGE, "the dataset is NULL");
     kfi_ports ports;
-    kfi_feed feed;
+    kfi_feed fields;
     kf_status status = kfi_ports_of(training, mode->targets, &ports);
-    if (status == KF_OK) status = kfi_feed_match(&ports, data, &feed);
+    if (status == KF_OK) status = kfi_feed_match(&ports, data, &fields);
     if (status != KF_OK) return status;
-    atomic_store(&training->stop, 0);
+    atomic_store(&training->stop, KFI_GO);
     training->progress = (kfi_progress_state){.samples = data->samples};
-    return kfi_reader_open(reader, &feed, 0, data->samples, options->batch_size,
-                           options->data_workers, options->max_queue_size);
+    status = kfi_reader_open(&feed->reader, &fields, 0, data->samples, options->batch_size,
+                             options->data_workers, options->max_queue_size);
+    if (status == KF_OK) kfi_reader_supply(feed);
+    return status;
 }
 
 kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *values,
@@ -65,15 +69,15 @@ kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *values,
     kf_run_options given = {0};
     kfi_options_copy(&given, sizeof given, options);
     kfi_training *training = NULL;
-    kfi_reader reader = {0};
+    kfi_reader_feed feed = {0};
     kf_status status = kfi_training_compiled(model, &training);
-    if (status == KF_OK) status = kfi_reader_for(training, &kfi_mode_test, data, &given, &reader);
-    if (status == KF_OK && reader.count == 0)
+    if (status == KF_OK) status = kfi_reader_for(training, &kfi_mode_test, data, &given, &feed);
+    if (status == KF_OK && feed.reader.count == 0)
         status = kfi_fail(KF_INVALID, "the data has no samples");
     const kfi_callbacks callbacks = {model, given.callbacks};
     if (status == KF_OK)
-        status = kfi_evaluate(training, &reader, &(kfi_run_options){.workers = given.threads},
-                              &callbacks, values);
-    kfi_reader_close(&reader);
+        status = kfi_evaluate(training, &feed.supply, 0,
+                              &(kfi_run_options){.workers = given.threads}, &callbacks, values);
+    kfi_reader_close(&feed.reader);
     return status;
 }

@@ -1,5 +1,7 @@
 /* Model files as Keras 2.2.4's save() and load_model() write and read them: the model, how it was
  * compiled, and the optimizer's state. */
+#include "core/train/files_dialects.h"
+#include "core/train/files_state.h"
 #include "core/train/training.h"
 
 #include "core/base/memory.h"
@@ -14,11 +16,15 @@ static kfi_variant *copy_or_null(const kfi_variant *variant) {
     return variant ? kfi_variant_copy(variant) : kfi_variant_null();
 }
 
-static kfi_variant *training_config(const kfi_compiled *compiled) {
+static kfi_variant *training_config(const kfi_compiled *compiled, bool dialect_3) {
     kfi_variant *config = kfi_variant_dict();
-    if (config &&
-        kfi_variant_put(config, "optimizer_config", kfi_optimizer_config(compiled->optimizer)) ==
-            KF_OK &&
+    kfi_variant *optimizer = kfi_optimizer_config(compiled->optimizer);
+    if (optimizer && dialect_3) optimizer = kfi_dialect_3(optimizer);
+    if (!config) {
+        kfi_variant_free(optimizer);
+        return NULL;
+    }
+    if (kfi_variant_put(config, "optimizer_config", optimizer) == KF_OK &&
         kfi_variant_put(config, "loss", copy_or_null(compiled->loss)) == KF_OK &&
         kfi_variant_put(config, "metrics", copy_or_null(compiled->metrics)) == KF_OK &&
         kfi_variant_put(config, "sample_weight_mode", copy_or_null(compiled->sample_weight_mode)) ==
@@ -60,18 +66,27 @@ static kf_status list_optimizer(const kf_optimizer *optimizer, kfi_keras_layer *
     return KF_OK;
 }
 
-static kf_status write_file(const kf_model *model, const kfi_compiled *compiled, const char *path,
-                            const kfi_keras_file *content) {
+/* Before the first step there is nothing that Keras would lose. */
+static kf_status write_state(void *context, kfi_hdf5 *file) {
+    const kfi_training *training = context;
+    return training->compiled->optimizer->started ? kfi_state_write(training, file) : KF_OK;
+}
+
+static kf_status write_file(kfi_training *training, const kf_save_options *options,
+                            const char *path, const kfi_keras_file *content) {
+    const kfi_compiled *compiled = options->no_optimizer ? NULL : training->compiled;
+    const bool dialect_3 = options->dialect && strcmp(options->dialect, "3") == 0;
     kfi_keras_file file = *content;
     file.keras_version = "2.2.4";
     file.backend = "tensorflow";
     file.model_config = file.training_config = NULL;
     file.optimizer = (kfi_keras_layer){0};
-    kf_status status = print_config(kfi_model_config(model), &file.model_config);
+    kf_status status = print_config(kfi_model_config(training->model), &file.model_config);
     if (status == KF_OK && compiled)
-        status = print_config(training_config(compiled), &file.training_config);
+        status = print_config(training_config(compiled, dialect_3), &file.training_config);
     if (status == KF_OK && compiled) status = list_optimizer(compiled->optimizer, &file.optimizer);
-    if (status == KF_OK) status = kfi_keras_write(path, &file, NULL, NULL);
+    if (status == KF_OK)
+        status = kfi_keras_write(path, &file, compiled ? write_state : NULL, training);
     kfi_free((char *)file.model_config);
     kfi_free((char *)file.training_config);
     kfi_free(file.optimizer.weights);
@@ -81,13 +96,15 @@ static kf_status write_file(const kf_model *model, const kfi_compiled *compiled,
 kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options *options) {
     kf_save_options given = {0};
     kfi_options_copy(&given, sizeof given, options);
+    const char *dialect = given.dialect ? given.dialect : "2.2";
+    if (strcmp(dialect, "2.2") != 0 && strcmp(dialect, "3") != 0)
+        return kfi_fail(KF_USAGE, "dialect must be one of 2.2, 3; got '%s'", dialect);
     kfi_training *training = NULL;
     kf_status status = kfi_training_of(model, &training);
     if (status != KF_OK) return status;
     kfi_keras_file content = {0};
     status = kfi_model_content(model, &content);
-    if (status == KF_OK)
-        status = write_file(model, given.no_optimizer ? NULL : training->compiled, path, &content);
+    if (status == KF_OK) status = write_file(training, &given, path, &content);
     kfi_model_content_free(&content);
     return status;
 }
@@ -95,20 +112,20 @@ kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options 
 /* --- loading ---------------------------------------------------------------------------------- */
 
 static kf_status compile_from(kf_model *model, const kfi_variant *config) {
-    kf_optimizer *optimizer =
-        kfi_optimizer_from_config(kfi_variant_get(config, "optimizer_config"));
-    kfi_variant *loss = copy_or_null(kfi_variant_get(config, "loss"));
-    kfi_variant *metrics = copy_or_null(kfi_variant_get(config, "metrics"));
+    kfi_variant *loss = NULL, *metrics = NULL;
+    kf_status status = kfi_dialect_losses(kfi_variant_get(config, "loss"), &loss);
+    if (status == KF_OK) status = kfi_dialect_metrics(kfi_variant_get(config, "metrics"), &metrics);
     kfi_variant *loss_weights = copy_or_null(kfi_variant_get(config, "loss_weights"));
     kfi_variant *mode = copy_or_null(kfi_variant_get(config, "sample_weight_mode"));
-    if (loss && metrics && loss_weights && mode)
-        return kfi_compile(model, optimizer, loss, metrics, loss_weights, mode);
-    kf_optimizer_free(optimizer);
+    if (status == KF_OK && loss_weights && mode)
+        return kfi_compile(model,
+                           kfi_optimizer_from_config(kfi_variant_get(config, "optimizer_config")),
+                           loss, metrics, loss_weights, mode);
     kfi_variant_free(loss);
     kfi_variant_free(metrics);
     kfi_variant_free(loss_weights);
     kfi_variant_free(mode);
-    return KF_MEMORY;
+    return status == KF_OK ? KF_MEMORY : status;
 }
 
 static kf_status check_slot(const kfi_keras_weight *saved, const kf_weight *slot) {
@@ -168,7 +185,8 @@ static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
     kfi_variant_free(config);
     kfi_training *training = NULL;
     if (status == KF_OK) status = kfi_training_of(model, &training);
-    return status == KF_OK ? read_optimizer(file, training) : status;
+    if (status == KF_OK) status = read_optimizer(file, training);
+    return status == KF_OK ? kfi_state_read(training, file->file) : status;
 }
 
 static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile, kf_model **model) {
@@ -178,7 +196,7 @@ static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile,
     kf_status status =
         kfi_json_parse(file->model_config, strlen(file->model_config), "model_config", &config);
     if (status == KF_OK) {
-        *model = kfi_model_from_config(graph, config);
+        *model = kfi_model_from_file(graph, config, file);
         status = kf_model_error(*model);
     }
     kfi_variant_free(config);

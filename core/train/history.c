@@ -1,5 +1,6 @@
 /* A table of numbers: one row for each key, one column for each epoch. */
 #include "core/train/history.h"
+#include "core/train/standing.h"
 
 #include "core/base/memory.h"
 #include "core/base/status.h"
@@ -17,6 +18,8 @@ struct kf_history {
     row *rows;
     int64_t n_rows, rows_capacity;
     int64_t epochs;
+    kfi_pipeline_times *times; /* by epoch */
+    int64_t times_capacity;
 };
 
 kf_history *kf_history_new(void) { return kfi_alloc(1, sizeof(kf_history)); }
@@ -33,6 +36,7 @@ void kf_history_free(kf_history *history) {
     if (!history) return;
     kfi_history_clear(history);
     kfi_free(history->rows);
+    kfi_free(history->times);
     kfi_free(history);
 }
 
@@ -62,7 +66,9 @@ static kf_status add_row(kf_history *history, const char *key) {
 }
 
 kf_status kfi_history_append(kf_history *history, const kf_log *logs, int32_t n_logs) {
-    kf_status status = KF_OK;
+    kf_status status = kfi_reserve((void **)&history->times, &history->times_capacity,
+                                   history->epochs, sizeof *history->times);
+    if (status == KF_OK) history->times[history->epochs] = (kfi_pipeline_times){0, 0};
     for (int32_t i = 0; i < n_logs && status == KF_OK; i++)
         if (!find_row(history, logs[i].name)) status = add_row(history, logs[i].name);
     for (int64_t i = 0; i < history->n_rows && status == KF_OK; i++) {
@@ -87,4 +93,82 @@ const char *kf_history_key(const kf_history *history, int32_t index) {
 const double *kf_history_values(const kf_history *history, const char *key) {
     const row *found = find_row(history, key);
     return found ? found->values : NULL;
+}
+
+/* --- who waited for whom ---------------------------------------------------------------------- */
+
+void kfi_history_times(kf_history *history, kfi_pipeline_times times) {
+    if (history->epochs > 0) history->times[history->epochs - 1] = times;
+}
+
+static const kfi_pipeline_times *times_of(const kf_history *history, int32_t epoch) {
+    return epoch >= 0 && epoch < history->epochs ? &history->times[epoch] : NULL;
+}
+
+double kf_history_data_wait(const kf_history *history, int32_t epoch) {
+    const kfi_pipeline_times *times = times_of(history, epoch);
+    return times ? (double)times->consumer_wait_ns * 1e-9 : 0;
+}
+
+double kf_history_data_idle(const kf_history *history, int32_t epoch) {
+    const kfi_pipeline_times *times = times_of(history, epoch);
+    return times ? (double)times->producer_idle_ns * 1e-9 : 0;
+}
+
+const char *kf_history_bottleneck(const kf_history *history, int32_t epoch) {
+    return kf_history_data_wait(history, epoch) > kf_history_data_idle(history, epoch) ? "data"
+                                                                                       : "training";
+}
+
+/* --- saved ------------------------------------------------------------------------------------ */
+
+static kfi_variant *list_of(const row *at, int64_t epochs) {
+    kfi_variant *list = kfi_variant_list();
+    for (int64_t i = 0; list && i < epochs; i++)
+        if (kfi_variant_append(list, kfi_standing_number(at->values[i])) != KF_OK) {
+            kfi_variant_free(list);
+            return NULL;
+        }
+    return list;
+}
+
+kfi_variant *kfi_history_variant(const kf_history *history) {
+    kfi_variant *whole = kfi_variant_dict(), *values = kfi_variant_dict();
+    kf_status status = whole && values ? KF_OK : KF_MEMORY;
+    for (int64_t i = 0; i < history->n_rows && status == KF_OK; i++)
+        status = kfi_variant_put(values, history->rows[i].key,
+                                 list_of(&history->rows[i], history->epochs));
+    if (status == KF_OK)
+        status = kfi_variant_put(whole, "epochs", kfi_variant_integer(history->epochs));
+    if (status == KF_OK) {
+        status = kfi_variant_put(whole, "values", values);
+        values = NULL;
+    }
+    if (status == KF_OK) return whole;
+    kfi_variant_free(values);
+    kfi_variant_free(whole);
+    return NULL;
+}
+
+/* Epoch by epoch, as it was written. */
+kf_status kfi_history_load(kf_history *history, const kfi_variant *saved) {
+    const kfi_variant *values = kfi_variant_get(saved, "values");
+    const int64_t n = kfi_variant_count(values);
+    const int64_t epochs = kfi_variant_to_integer(kfi_variant_get(saved, "epochs"), 0);
+    kf_log *logs = kfi_alloc((size_t)n, sizeof *logs);
+    kf_status status = logs ? KF_OK : KF_MEMORY;
+    for (int64_t i = 0; i < n && status == KF_OK; i++) {
+        logs[i].name = kfi_variant_key_at(values, i);
+        if (kfi_variant_count(kfi_variant_value_at(values, i)) != epochs)
+            status = kfi_fail(KF_INVALID, "the saved history of %s is not of %lld epochs",
+                              logs[i].name, (long long)epochs);
+    }
+    for (int64_t epoch = 0; epoch < epochs && status == KF_OK; epoch++) {
+        for (int64_t i = 0; i < n; i++)
+            logs[i].value =
+                kfi_standing_value(kfi_variant_at(kfi_variant_value_at(values, i), epoch));
+        status = kfi_history_append(history, logs, (int32_t)n);
+    }
+    kfi_free(logs);
+    return status;
 }

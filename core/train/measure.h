@@ -11,12 +11,15 @@ typedef struct kfi_measure {
     const char *name; /* Keras's function, and the op that computes it */
     const char *aliases[KFI_MEASURE_MAX_ALIASES];
     bool labels; /* targets are class numbers, int32 of shape (…, 1); else floats as predicted */
+    const void *attributes;      /* of the op; NULL: it has none */
+    bool is_batch_mean;          /* Keras's function gives one number for the whole batch */
+    const kf_function *function; /* the user's, in place of an op; NULL */
 } kfi_measure;
 
-/* By name or alias. NULL with "Unknown loss function:nope" in kf_last_error. Every loss is a metric
- * too. */
-const kfi_measure *kfi_loss_find(const char *name);
-const kfi_measure *kfi_metric_find(const char *name);
+/* By name or alias, else the user's function (y_true, y_pred) of that name in the graph. NULL with
+ * "Unknown loss function:nope" in kf_last_error. Every loss is a metric too. */
+const kfi_measure *kfi_loss_find(kf_graph *graph, const char *name);
+const kfi_measure *kfi_metric_find(kf_graph *graph, const char *name);
 
 /* Writes the scores. `labels` says what y_true is. */
 kfi_value kfi_measure_score(kfi_formula *formula, const kfi_measure *measure, kfi_value y_true,

@@ -20,11 +20,12 @@ static void write_forward(kfi_writing *writing) {
 
 /* --- losses and metrics ----------------------------------------------------------------------- */
 
-static kfi_value mean_measure(kfi_writing *writing, const kfi_measure *measure, int32_t output) {
+static kfi_value mean_measure(kfi_writing *writing, const kfi_measure *measure, int32_t output,
+                              kfi_value weights) {
     const kfi_target *target = &writing->training->compiled->targets[output];
     const kfi_value score = kfi_measure_score(writing->formula, measure, writing->y_true[output],
                                               target->loss->labels, writing->out[output]);
-    return kfi_measure_mean(writing->formula, score, writing->out_mask[output], KFI_NONE);
+    return kfi_measure_mean(writing->formula, score, writing->out_mask[output], weights);
 }
 
 static kfi_value plus(kfi_formula *formula, kfi_value sum, kfi_value term) {
@@ -55,7 +56,7 @@ static kfi_value write_losses(kfi_writing *writing) {
         const bool single = compiled->n_outputs == 1;
         if (single) kfi_formula_scope(formula, (kfi_scope){compiled->names[0], 0, KFI_FORWARD});
         if (!single) enter_scope(writing);
-        const kfi_value loss = mean_measure(writing, target->loss, i);
+        const kfi_value loss = mean_measure(writing, target->loss, i, writing->weights[i]);
         if (!single) add_result(writing, loss);
         total = plus(formula, total, weighted(formula, loss, target->loss_weight));
     }
@@ -77,8 +78,10 @@ static kfi_value write_measures(kfi_writing *writing) {
     for (int32_t i = 0; i < compiled->n_outputs; i++) {
         const kfi_target *target = &compiled->targets[i];
         for (int32_t m = 0; target->loss && m < target->n_metrics; m++) {
+            const bool is_weighted = m >= target->n_metrics - target->n_weighted;
             enter_scope(writing);
-            add_result(writing, mean_measure(writing, target->metrics[m], i));
+            add_result(writing, mean_measure(writing, target->metrics[m], i,
+                                             is_weighted ? writing->weights[i] : KFI_NONE));
         }
     }
     return total;
@@ -120,6 +123,7 @@ static void write_train(kfi_writing *writing) {
     int32_t n = 0;
     kfi_value *gradients = differentiate(writing, total, false, &n);
     if (!gradients) return;
+    kfi_optimizer_clip(compiled->optimizer, writing->formula, gradients, n);
     writing->hyper = kfi_source(writing->formula, "hyper", KF_FLOAT32, &KFI_SHAPE(KFI_HYPER_COUNT));
     for (int32_t i = 0; i < n; i++) {
         kf_weight *weight = compiled->weights[i];

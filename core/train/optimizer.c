@@ -3,6 +3,7 @@
 
 #include "core/base/memory.h"
 #include "core/base/status.h"
+#include "core/model/model.h"
 
 #include <string.h>
 #include <strings.h>
@@ -39,10 +40,9 @@ static kf_optimizer *poisoned(kf_status status) {
 
 static kf_status check(const kf_optimizer *optimizer) {
     const kfi_optimizer_options *common = optimizer->options;
-    if (common->clipnorm != 0)
-        return kfi_fail(KF_INVALID, "%s: clipnorm is not supported", optimizer->class->name);
-    if (common->clipvalue != 0)
-        return kfi_fail(KF_INVALID, "%s: clipvalue is not supported", optimizer->class->name);
+    if (!(common->clipnorm >= 0) || !(common->clipvalue >= 0))
+        return kfi_fail(KF_INVALID, "%s: clipnorm and clipvalue must not be negative",
+                        optimizer->class->name);
     return optimizer->class->check ? optimizer->class->check(optimizer->options) : KF_OK;
 }
 
@@ -153,13 +153,22 @@ kf_status kfi_optimizer_status(const kf_optimizer *optimizer) {
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-/* Keras keeps all numbers but epsilon in float32 variables and prints their value as a double; it
- * leaves out clipnorm and clipvalue unless they were given. */
-static kf_status put_config(kfi_variant *config, const kfi_field *field, const void *options) {
-    if (field->type != &kfi_field_real || strcmp(field->name, "epsilon") == 0)
+static bool is_clip(const kfi_field *field) { return strncmp(field->name, "clip", 4) == 0; }
+
+/* Numbers that Keras keeps as they were typed. */
+static bool is_plain(const kfi_optimizer_class *class, const kfi_field *field) {
+    return field->type != &kfi_field_real || strcmp(field->name, "epsilon") == 0 ||
+           is_clip(field) || (class->plain && strcmp(field->name, class->plain) == 0);
+}
+
+/* Keras keeps most numbers in float32 variables and prints their value as a double; it leaves out
+ * clipnorm and clipvalue unless they were given. */
+static kf_status put_config(kfi_variant *config, const kfi_optimizer_class *class,
+                            const kfi_field *field, const void *options) {
+    if (is_clip(field) && *(const float *)options == 0) return KF_OK;
+    if (is_plain(class, field))
         return kfi_variant_put(config, field->name, field->type->load(field, options));
     const float value = *(const float *)options;
-    if (strncmp(field->name, "clip", 4) == 0 && value == 0) return KF_OK;
     return kfi_variant_put(config, field->name, kfi_variant_real((double)value));
 }
 
@@ -167,7 +176,8 @@ kfi_variant *kfi_optimizer_config(const kf_optimizer *optimizer) {
     kfi_variant *config = kfi_variant_dict(), *whole = kfi_variant_dict();
     kf_status status = config && whole ? KF_OK : KF_MEMORY;
     for (const kfi_field *field = optimizer->class->fields; status == KF_OK && field->name; field++)
-        status = put_config(config, field, (const char *)optimizer->options + field->offset);
+        status = put_config(config, optimizer->class, field,
+                            (const char *)optimizer->options + field->offset);
     if (status == KF_OK)
         status = kfi_variant_put(whole, "class_name", kfi_variant_string(optimizer->class->name));
     if (status == KF_OK) {
@@ -192,13 +202,21 @@ static kf_status new_slot(const kf_optimizer *optimizer, int32_t number, const k
     return status;
 }
 
+/* Slots of the weights' shapes. */
+static int32_t full_slots(const kf_optimizer *optimizer) {
+    const kfi_optimizer_class *class = optimizer->class;
+    const bool all = class->fills_empty_slots && class->fills_empty_slots(optimizer->options);
+    return class->n_slots + (all ? class->n_empty_slots : 0);
+}
+
 kf_status kfi_optimizer_attach(kf_optimizer *optimizer, kf_weight *const *weights,
                                int32_t n_weights) {
     free_slots(optimizer);
     optimizer->iterations = 0;
     optimizer->started = false;
-    const int32_t full = optimizer->class->n_slots;
-    const int32_t n_slots = full + optimizer->class->n_empty_slots;
+    optimizer->schedule = 1;
+    const int32_t full = full_slots(optimizer);
+    const int32_t n_slots = optimizer->class->n_slots + optimizer->class->n_empty_slots;
     optimizer->slots = kfi_alloc((size_t)n_slots * (size_t)n_weights, sizeof *optimizer->slots);
     if (!optimizer->slots) return KF_MEMORY;
     optimizer->n_slots = n_slots;
@@ -219,14 +237,52 @@ void kfi_optimizer_write(kf_optimizer *optimizer, kfi_formula *formula, kf_weigh
                             .weight = weight,
                             .gradient = gradient,
                             .hyper = hyper};
-    for (int32_t s = 0; s < optimizer->class->n_slots; s++)
+    for (int32_t s = 0; s < full_slots(optimizer); s++)
         site.slots[s] = optimizer->slots[s * optimizer->n_weights + index];
     optimizer->class->update(&site);
+    kfi_layer_constrain(formula, weight);
 }
 
 void kfi_optimizer_hyper(const kf_optimizer *optimizer, float hyper[KFI_HYPER_COUNT]) {
     memset(hyper, 0, KFI_HYPER_COUNT * sizeof *hyper);
     hyper[0] = optimizer->class->rate(optimizer->options, optimizer->iterations);
+    if (optimizer->class->hyper) optimizer->class->hyper(optimizer, hyper);
+}
+
+void kfi_optimizer_advance(kf_optimizer *optimizer) {
+    if (optimizer->class->schedule) optimizer->schedule = optimizer->class->schedule(optimizer);
+    optimizer->iterations++;
+    optimizer->started = true;
+}
+
+/* The sum of the squares of all gradients there are. */
+static kfi_value sum_of_squares(kfi_formula *formula, const kfi_value *gradients, int32_t n) {
+    kfi_value *present = kfi_alloc((size_t)n, sizeof *present);
+    if (!present) {
+        kfi_formula_fail(formula, KF_MEMORY);
+        return KFI_NONE;
+    }
+    int32_t count = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (!kfi_is_none(gradients[i])) present[count++] = gradients[i];
+    const kfi_value sum =
+        count ? kfi_emit_list(formula, "sum_squares", NULL, present, count, NULL) : KFI_NONE;
+    kfi_free(present);
+    return sum;
+}
+
+void kfi_optimizer_clip(const kf_optimizer *optimizer, kfi_formula *formula, kfi_value *gradients,
+                        int32_t n) {
+    const kfi_optimizer_options *options = optimizer->options;
+    const kfi_clip by = {.norm = options->clipnorm, .value = options->clipvalue};
+    if (!(by.norm > 0) && !(by.value > 0)) return;
+    const kfi_value total = by.norm > 0 ? sum_of_squares(formula, gradients, n) : KFI_NONE;
+    for (int32_t i = 0; i < n; i++) {
+        const kfi_value in[] = {gradients[i], total};
+        if (!kfi_is_none(gradients[i]))
+            gradients[i] =
+                kfi_emit_list(formula, "clip_gradient", &by, in, kfi_is_none(total) ? 1 : 2, NULL);
+    }
 }
 
 float kfi_decayed_rate(const void *options, int64_t iterations) {

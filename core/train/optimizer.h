@@ -7,7 +7,7 @@
 #include "core/graph/formula.h"
 #include "kf/train.h"
 
-enum { KFI_OPTIMIZER_MAX_SLOTS = 2, KFI_HYPER_COUNT = 4 };
+enum { KFI_OPTIMIZER_MAX_SLOTS = 3, KFI_HYPER_COUNT = 4 };
 
 /* What every options struct starts with. */
 typedef struct kfi_optimizer_options {
@@ -31,9 +31,16 @@ typedef struct kfi_optimizer_class {
     size_t options_size;
     int32_t n_slots;       /* arrays of each weight's shape that the rule keeps */
     int32_t n_empty_slots; /* further ones of shape (1), which Keras saves for nothing */
+    const char *plain;     /* a number that Keras does not round to float32; NULL: none */
+    bool (*fills_empty_slots)(
+        const void *options);                /* then they have the weight's shape; NULL: no */
     kf_status (*check)(const void *options); /* NULL: nothing to check */
     /* The learning rate of step `iterations` (from 0), in Keras's float32 arithmetic. */
     float (*rate)(const void *options, int64_t iterations);
+    /* Further numbers of the next step into hyper[1 …]; NULL: none. */
+    void (*hyper)(const kf_optimizer *optimizer, float *hyper);
+    /* `schedule` after the next step; NULL: it stays. */
+    float (*schedule)(const kf_optimizer *optimizer);
     void (*update)(const kfi_update_site *site);
 } kfi_optimizer_class;
 
@@ -43,6 +50,7 @@ struct kf_optimizer {
     kf_status status; /* why it cannot be used */
     char *message;
     int64_t iterations; /* steps done */
+    float schedule;     /* Nadam: the product of the momenta so far; Keras does not save it */
     bool started;       /* has state worth saving: a step was done, or state was loaded */
     int32_t n_weights;  /* of the model */
     int32_t n_slots;    /* all: those of shape (1) come last */
@@ -67,6 +75,13 @@ kf_status kfi_optimizer_attach(kf_optimizer *optimizer, kf_weight *const *weight
 /* Writes the update of weight `index` as ops. */
 void kfi_optimizer_write(kf_optimizer *optimizer, kfi_formula *formula, kf_weight *weight,
                          int32_t index, kfi_value gradient, kfi_value hyper);
+
+/* What clipnorm and clipvalue make of the gradients, in place; KFI_NONE stays. */
+void kfi_optimizer_clip(const kf_optimizer *optimizer, kfi_formula *formula, kfi_value *gradients,
+                        int32_t n);
+
+/* A step is done: counts it. */
+void kfi_optimizer_advance(kf_optimizer *optimizer);
 
 /* The hyper source's values for the next step. */
 void kfi_optimizer_hyper(const kf_optimizer *optimizer, float hyper[KFI_HYPER_COUNT]);

@@ -1,4 +1,6 @@
 /* Making, keeping and running passes. */
+#include "core/train/budget.h"
+#include "core/train/sample_weights.h"
 #include "core/train/writing.h"
 
 #include "core/base/memory.h"
@@ -40,18 +42,37 @@ static kf_status plan_pass(kfi_pass *pass, kfi_writing *writing) {
     return status;
 }
 
-static kf_status write_pass(const kfi_training *training, kfi_pass *pass) {
+/* Economical: for when memory is short (formula.h). */
+static kf_status write_pass(const kfi_training *training, kfi_pass *pass, bool economical) {
     kfi_writing writing = {
         .training = training, .mode = pass->mode, .ports = &pass->ports, .rows = pass->rows};
     kf_status status = kfi_formula_new(false, pass->mode->training, &writing.formula);
     if (status != KF_OK) return status;
+    if (economical) kfi_formula_economize(writing.formula);
     status = kfi_writing_run(&writing);
+    pass->has_segments = kfi_formula_has_segments(writing.formula);
     if (status == KF_OK)
         status = plan_pass(pass, &writing);
     else
         kfi_formula_free(writing.formula);
     kfi_writing_free(&writing);
     return status;
+}
+
+/* Where the plan needs more than there is, another one that computes some values twice. */
+static kf_status save_memory(const kfi_training *training, kfi_pass *pass) {
+    kfi_budget budget;
+    kf_status status = kfi_budget_of(training, &budget);
+    if (status != KF_OK || kfi_budget_need(pass->plan) <= budget.pass) return status;
+    if (pass->has_segments) {
+        kfi_plan_free(pass->plan);
+        kfi_free(pass->results);
+        pass->plan = NULL;
+        pass->results = NULL;
+        status = write_pass(training, pass, true);
+    }
+    if (status != KF_OK) return status;
+    return kfi_budget_check(&budget, pass->mode->name, pass->rows, kfi_budget_need(pass->plan));
 }
 
 static kf_status make_pass(kfi_training *training, const kfi_mode *mode, const kfi_ports *ports,
@@ -61,7 +82,8 @@ static kf_status make_pass(kfi_training *training, const kfi_mode *mode, const k
     pass->mode = mode;
     pass->rows = rows;
     pass->ports = *ports;
-    const kf_status status = write_pass(training, pass);
+    kf_status status = write_pass(training, pass, false);
+    if (status == KF_OK) status = save_memory(training, pass);
     if (status == KF_OK)
         *made = pass;
     else
@@ -73,9 +95,13 @@ static kf_status make_pass(kfi_training *training, const kfi_mode *mode, const k
 
 static bool is_for(const kfi_pass *pass, const kfi_mode *mode, const kfi_ports *ports,
                    int64_t rows) {
-    if (pass->mode != mode || pass->rows != rows) return false;
-    for (int32_t i = 0; i < ports->n; i++)
-        if (!kfi_shape_equal(&pass->ports.items[i].shape, &ports->items[i].shape)) return false;
+    if (pass->mode != mode || pass->rows != rows || pass->ports.n != ports->n) return false;
+    for (int32_t i = 0; i < ports->n; i++) {
+        const kfi_port *own = &pass->ports.items[i], *port = &ports->items[i];
+        if (own->is_weight != port->is_weight || own->index != port->index ||
+            !kfi_shape_equal(&own->shape, &port->shape))
+            return false;
+    }
     return true;
 }
 
@@ -126,8 +152,7 @@ static kf_status check_indices(const kfi_pass *pass, const kfi_rows *rows) {
 
 kf_status kfi_pass_run(kfi_training *training, kfi_pass *pass, void *const *data,
                        const kfi_rows *rows, const kfi_run_options *options) {
-    const int64_t random[2] = {(int64_t)kfi_graph_random(training->model->graph).key,
-                               training->runs};
+    const int64_t random[2] = {(int64_t)kfi_training_random(training).key, training->runs};
     float hyper[KFI_HYPER_COUNT];
     for (int32_t i = 0; i < pass->ports.n; i++)
         kfi_plan_feed(pass->plan, pass->sources[i], data[i]);
@@ -137,13 +162,11 @@ kf_status kfi_pass_run(kfi_training *training, kfi_pass *pass, void *const *data
         kfi_plan_feed(pass->plan, pass->hyper, hyper);
     }
     kf_status status = check_indices(pass, rows);
+    if (status == KF_OK) status = kfi_sample_weights_check(&pass->ports, rows, pass->rows, data);
     if (status == KF_OK) status = kfi_plan_run(pass->plan, &training->arena, options);
     if (status != KF_OK) return status;
     if (pass->mode->training) training->runs++;
-    if (pass->mode->updates) {
-        training->compiled->optimizer->iterations++;
-        training->compiled->optimizer->started = true;
-    }
+    if (pass->mode->updates) kfi_optimizer_advance(training->compiled->optimizer);
     return KF_OK;
 }
 

@@ -18,6 +18,7 @@ struct kfi_pass {
     kfi_value hyper, random;                 /* KFI_NONE where the mode needs none */
     int32_t *results;  /* KFI_GRADIENTS: by weight, then by input, the plan's result; -1: none */
     int32_t n_results; /* of the plan */
+    bool has_segments; /* so the plan can be one that needs less memory */
 };
 
 /* What a pass is for. */
@@ -42,13 +43,8 @@ kf_status kfi_pass_for(kfi_training *training, const kfi_mode *mode, const kfi_p
 /* Frees all kept passes: before weights or losses change. */
 void kfi_passes_free(kfi_training *training);
 
-/* Which rows of a dataset a batch is, for messages: order[i], or first + i without an order. */
-typedef struct kfi_rows {
-    int64_t first;
-    const int64_t *order;
-} kfi_rows;
-
-/* One run: data by port. An index out of range is found before anything changes. */
+/* One run: data by port, `rows` for messages. An index out of range and weights that are all 0 are
+ * found before anything changes. */
 kf_status kfi_pass_run(kfi_training *training, kfi_pass *pass, void *const *data,
                        const kfi_rows *rows, const kfi_run_options *options);
 

@@ -1,6 +1,6 @@
 /* Matching data to inputs and targets. The messages are those of Keras 2.2.4's
  * standardize_input_data. */
-#include "core/train/ports.h"
+#include "core/train/sample_weights.h"
 
 #include "core/base/status.h"
 
@@ -20,11 +20,13 @@ static kfi_port input_port(const kf_model *model, int32_t index) {
                       .index = index};
 }
 
-static kfi_port target_port(const kf_model *model, const kfi_measure *loss, int32_t index) {
+static kfi_port target_port(const kf_model *model, const kfi_target *target, int32_t index) {
+    const kfi_measure *loss = target->loss;
     kfi_port port = {.name = kf_model_output_name(model, index),
                      .dtype = loss->labels ? KF_INT32 : KF_FLOAT32,
                      .shape = sample_shape(&model->outputs[index]->shape),
                      .is_target = true,
+                     .is_temporal = target->is_temporal,
                      .index = index};
     if (loss->labels && port.shape.rank > 0) port.shape.dims[port.shape.rank - 1] = 1;
     return port;
@@ -39,8 +41,8 @@ kf_status kfi_ports_of(const kfi_training *training, bool with_targets, kfi_port
     ports->n = ports->n_inputs = model->n_inputs;
     for (int32_t i = 0; i < model->n_inputs; i++) ports->items[i] = input_port(model, i);
     for (int32_t i = 0; with_targets && i < model->n_outputs; i++) {
-        const kfi_measure *loss = training->compiled->targets[i].loss;
-        if (loss) ports->items[ports->n++] = target_port(model, loss, i);
+        const kfi_target *target = &training->compiled->targets[i];
+        if (target->loss) ports->items[ports->n++] = target_port(model, target, i);
     }
     return KF_OK;
 }
@@ -75,11 +77,12 @@ static bool has_names(const kf_dataset *dataset) {
     return false;
 }
 
-/* Data that also has targets may be predicted on: what follows the inputs is left alone. */
+/* Data that also has targets may be predicted on: what follows the inputs is left alone. Behind the
+ * targets there may be as many weights. */
 static kf_status find_fields(const kfi_ports *ports, const kf_dataset *dataset, int32_t *fields) {
     const bool named = has_names(dataset);
-    const bool enough = dataset->n_fields >= ports->n;
-    if (!named && (!enough || (ports->n > ports->n_inputs && dataset->n_fields > ports->n)))
+    const int32_t n_targets = ports->n - ports->n_inputs, more = dataset->n_fields - ports->n;
+    if (!named && (more < 0 || (n_targets > 0 && more != 0 && more != n_targets)))
         return wrong_number(ports, dataset->n_fields);
     for (int32_t i = 0; i < ports->n; i++) {
         fields[i] = named ? kfi_dataset_find(dataset, ports->items[i].name) : i;
@@ -148,5 +151,19 @@ kf_status kfi_feed_match(const kfi_ports *ports, kf_dataset *dataset, kfi_feed *
                                    : "");
         feed->row_bytes[i] = (size_t)kfi_shape_count(&port->shape) * kf_dtype_size(port->dtype);
     }
-    return KF_OK;
+    return kfi_sample_weights_match(feed);
+}
+
+kf_status kfi_feed_read(const kfi_feed *feed, const kfi_rows *where, int64_t rows,
+                        void *const *data) {
+    kf_status status = KF_OK;
+    for (int32_t i = 0; i < feed->ports.n && status == KF_OK; i++) {
+        const kf_dtype dtype = feed->ports.items[i].dtype;
+        const int32_t field = feed->fields[i];
+        if (field < 0) continue;
+        status = where->order
+                     ? kfi_dataset_gather(feed->dataset, field, where->order, rows, dtype, data[i])
+                     : kf_dataset_read(feed->dataset, field, where->first, rows, dtype, data[i]);
+    }
+    return status == KF_OK ? kfi_class_weights_fill(feed, rows, data) : status;
 }

@@ -42,56 +42,68 @@ static kf_status deliver(const kfi_array *result, kf_sink sink, void *context, i
 
 typedef struct predicting {
     kfi_training *training;
-    kfi_reader reader;
+    kfi_supply *supply;
     kfi_run_options run;
     kfi_callbacks callbacks;
     kf_sink sink;
     void *context;
     arrays into;
+    int64_t rows; /* so far */
 } predicting;
 
-static kf_status predict_batch(predicting *predict, const kfi_batch *batch) {
+static kf_status predict_batch(predicting *predict, const kfi_supply_batch *batch) {
     kfi_pass *pass = NULL;
-    const kfi_rows rows = kfi_reader_rows(&predict->reader, batch);
-    kf_status status = kfi_pass_for(predict->training, &kfi_mode_predict,
-                                    &predict->reader.feed.ports, batch->rows, &pass);
+    kf_status status =
+        kfi_pass_for(predict->training, &kfi_mode_predict, batch->ports, batch->rows, &pass);
     if (status == KF_OK)
-        status = kfi_pass_run(predict->training, pass, batch->data, &rows, &predict->run);
+        status = kfi_pass_run(predict->training, pass, batch->data, &batch->where, &predict->run);
     predict->into.pass = pass;
     for (int32_t i = 0; status == KF_OK && i < predict->training->model->n_outputs; i++)
         status = deliver(kfi_plan_result(pass->plan, i), predict->sink, predict->context, i,
-                         rows.first, batch->rows);
+                         predict->rows, batch->rows);
+    predict->rows += batch->rows;
     return status;
 }
 
 static kf_status predict_all(predicting *predict) {
-    const kfi_batch *batch;
-    kf_status status = kfi_reader_start(&predict->reader);
-    while (status == KF_OK && (status = kfi_reader_next(&predict->reader, &batch)) == KF_OK &&
-           batch) {
-        status = kfi_callbacks_batch_begin(&predict->callbacks, batch->index, batch->rows);
-        if (status == KF_OK) status = predict_batch(predict, batch);
+    kfi_supply_batch batch;
+    kf_status status = predict->supply->start(predict->supply, 0, 0);
+    while (status == KF_OK && (status = predict->supply->next(predict->supply, &batch)) == KF_OK &&
+           batch.rows > 0) {
+        status = kfi_callbacks_batch_begin(&predict->callbacks, batch.index, batch.rows);
+        if (status == KF_OK) status = predict_batch(predict, &batch);
         if (status == KF_OK)
-            status =
-                kfi_callbacks_batch_end(&predict->callbacks, batch->index, batch->rows, NULL, 0);
+            status = kfi_callbacks_batch_end(&predict->callbacks, batch.index, batch.rows, NULL, 0);
         if (status == KF_OK && atomic_load(&predict->training->stop))
-            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch->index);
+            status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch.index);
     }
     return status;
+}
+
+kf_status kfi_predict_supply(kfi_training *training, kfi_supply *supply,
+                             const kf_run_options *options, kf_sink sink, void *context) {
+    predicting predict = {.training = training,
+                          .supply = supply,
+                          .run = {.workers = options->threads},
+                          .callbacks = {training->model, options->callbacks},
+                          .sink = sink,
+                          .context = context};
+    return predict_all(&predict);
 }
 
 static kf_status run(kf_model *model, kf_dataset *data, predicting *predict,
                      const kf_run_options *options) {
     kf_run_options given = {0};
     kfi_options_copy(&given, sizeof given, options);
+    kfi_reader_feed feed = {0};
     predict->run = (kfi_run_options){.workers = given.threads};
     predict->callbacks = (kfi_callbacks){model, given.callbacks};
+    predict->supply = &feed.supply;
     kf_status status = kfi_training_of(model, &predict->training);
     if (status == KF_OK)
-        status =
-            kfi_reader_for(predict->training, &kfi_mode_predict, data, &given, &predict->reader);
+        status = kfi_reader_for(predict->training, &kfi_mode_predict, data, &given, &feed);
     if (status == KF_OK) status = predict_all(predict);
-    kfi_reader_close(&predict->reader);
+    kfi_reader_close(&feed.reader);
     return status;
 }
 

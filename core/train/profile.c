@@ -199,7 +199,7 @@ static kf_status prepare(measuring *measure, int32_t runs, int32_t workers) {
 
 static kf_status measure_runs(measuring *measure, kfi_training *training, kfi_pass *pass,
                               const kfi_sample_batch *batch, int32_t runs, int32_t workers) {
-    const kfi_rows rows = {0, NULL};
+    const kfi_rows rows = {0};
     kfi_run_options options = {.workers = workers};
     double wall_ns = 0;
     kf_status status = kfi_pass_run(training, pass, batch->data, &rows, &options);

@@ -18,7 +18,8 @@ typedef struct progress {
     FILE *stream;
     int32_t verbose;
     bool in_fit;
-    int64_t target, seen;
+    int64_t target, seen; /* samples, or steps */
+    int64_t rows;         /* that the sums are over */
     int64_t start_ns, drawn_ns;
     size_t drawn_width; /* of the line on the terminal */
     int32_t n_values;
@@ -93,7 +94,7 @@ static void draw(progress *bar, text_line *line, bool last) {
 
 static void begin(progress *bar, int64_t target) {
     bar->target = target;
-    bar->seen = 0;
+    bar->seen = bar->rows = 0;
     bar->n_values = 0;
     bar->drawn_width = 0;
     bar->start_ns = kfi_now_ns();
@@ -133,13 +134,23 @@ static kf_status epoch_begin(kf_callback *callback, kf_model *model, int32_t epo
     return KF_OK;
 }
 
+/* The numbers of what was seen before are not known here: the bar shows those of the rest, its last
+ * line those of the whole epoch. */
+static kf_status resume(kf_callback *callback, kf_model *model, int32_t epoch, int64_t rows) {
+    progress *bar = (progress *)callback;
+    const kf_status status = epoch_begin(callback, model, epoch);
+    bar->seen = rows;
+    return status;
+}
+
 /* In a fit the end of the epoch draws the last line, with the validation; elsewhere the last batch
  * does. */
 static kf_status batch_end(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows,
                            const kf_log *logs, int32_t n_logs) {
     progress *bar = (progress *)callback;
     if (!bar->in_fit && batch == 0) begin(bar, state_of(model)->samples);
-    bar->seen += rows;
+    bar->seen += state_of(model)->counts_steps ? 1 : rows;
+    bar->rows += rows;
     bar->n_values = n_logs < MOST_VALUES ? n_logs : MOST_VALUES;
     for (int32_t i = 0; i < bar->n_values; i++) bar->sums[i] += logs[i].value * (double)rows;
     const bool last = bar->seen >= bar->target;
@@ -153,7 +164,7 @@ static kf_status batch_end(kf_callback *callback, kf_model *model, int64_t batch
     else
         put_remaining(&line, spent / (double)bar->seen * (double)(bar->target - bar->seen));
     for (int32_t i = 0; i < bar->n_values && bar->in_fit; i++)
-        put_value(&line, logs[i].name, bar->sums[i] / (double)bar->seen);
+        put_value(&line, logs[i].name, bar->sums[i] / (double)bar->rows);
     draw(bar, &line, last);
     return KF_OK;
 }
@@ -191,6 +202,7 @@ kf_callback *kf_progress(FILE *stream, int32_t verbose) {
                                   .on_epoch_begin = epoch_begin,
                                   .on_epoch_end = epoch_end,
                                   .on_batch_end = batch_end,
+                                  .on_resume = resume,
                                   .free = free_progress};
     return &bar->callback;
 }

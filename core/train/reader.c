@@ -14,19 +14,12 @@ static int64_t batches_of(const kfi_reader *reader) {
 static kf_status fill_batch(void *context, kfi_batch *batch) {
     const kfi_reader *reader = context;
     const kfi_feed *feed = &reader->feed;
-    const int64_t start = batch->index * reader->batch_size;
+    const int64_t start = (reader->skipped + batch->index) * reader->batch_size;
     const int64_t left = reader->count - start;
     batch->rows = left < reader->batch_size ? left : reader->batch_size;
-    kf_status status = KF_OK;
-    for (int32_t i = 0; i < feed->ports.n && status == KF_OK; i++) {
-        const kf_dtype dtype = feed->ports.items[i].dtype;
-        status = reader->order
-                     ? kfi_dataset_gather(feed->dataset, feed->fields[i], reader->order + start,
-                                          batch->rows, dtype, batch->data[i])
-                     : kf_dataset_read(feed->dataset, feed->fields[i], reader->first + start,
-                                       batch->rows, dtype, batch->data[i]);
-    }
-    return status;
+    const kfi_rows where = {.first = reader->first + start,
+                            .order = reader->order ? reader->order + start : NULL};
+    return kfi_feed_read(feed, &where, batch->rows, batch->data);
 }
 
 kf_status kfi_reader_open(kfi_reader *reader, const kfi_feed *feed, int64_t first, int64_t count,
@@ -70,7 +63,36 @@ static kf_status shuffle_batches(kfi_reader *reader, kfi_random random) {
     return KF_OK;
 }
 
-kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, kfi_random random) {
+/* Blocks of rows that lie together in the file come in any order; then, `window` rows at a time,
+ * the rows are mixed. So a file in chunks is read a few chunks at a time. */
+static kf_status shuffle_windows(kfi_reader *reader, int64_t window, kfi_random random) {
+    const int64_t chunk = reader->feed.dataset->chunk_rows;
+    const int64_t size = chunk > 0 ? chunk : reader->batch_size;
+    const int64_t n = (reader->count + size - 1) / size;
+    if (window <= 0) window = 64 * reader->batch_size;
+    int64_t *blocks = kfi_alloc((size_t)n, sizeof *blocks);
+    int64_t *mixed = kfi_alloc((size_t)window, 2 * sizeof *mixed);
+    if (blocks && mixed) {
+        kfi_random_permutation(random, blocks, n);
+        int64_t at = 0;
+        for (int64_t b = 0; b < n; b++)
+            for (int64_t i = blocks[b] * size; i < (blocks[b] + 1) * size && i < reader->count; i++)
+                reader->order[at++] = i;
+        for (int64_t first = 0; first < reader->count; first += window) {
+            const int64_t left = reader->count - first, rows = left < window ? left : window;
+            kfi_random_permutation(kfi_random_fold(random, (uint64_t)first + 1), mixed, rows);
+            for (int64_t i = 0; i < rows; i++) mixed[window + i] = reader->order[first + mixed[i]];
+            memcpy(reader->order + first, mixed + window, (size_t)rows * sizeof *mixed);
+        }
+    }
+    const kf_status status = blocks && mixed ? KF_OK : KF_MEMORY;
+    kfi_free(blocks);
+    kfi_free(mixed);
+    return status;
+}
+
+kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, int64_t window,
+                             kfi_random random) {
     if (strcmp(kind, "false") == 0 || reader->count == 0) return KF_OK;
     if (!reader->order) {
         reader->order = kfi_alloc((size_t)reader->count, sizeof *reader->order);
@@ -79,6 +101,8 @@ kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, kfi_random ra
     kf_status status = KF_OK;
     if (strcmp(kind, "batch") == 0)
         status = shuffle_batches(reader, random);
+    else if (strcmp(kind, "window") == 0)
+        status = shuffle_windows(reader, window, random);
     else
         kfi_random_permutation(random, reader->order, reader->count);
     for (int64_t i = 0; i < reader->count && status == KF_OK; i++)
@@ -88,10 +112,12 @@ kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, kfi_random ra
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
-kf_status kfi_reader_start(kfi_reader *reader) {
+kf_status kfi_reader_start(kfi_reader *reader, int64_t first) {
     if (reader->count == 0) return KF_OK;
-    if (reader->pipeline) return kfi_pipeline_restart(reader->pipeline, batches_of(reader));
-    return kfi_pipeline_new(&(kfi_pipeline_options){.n_batches = batches_of(reader),
+    const int64_t left = first < batches_of(reader) ? batches_of(reader) - first : 0;
+    reader->skipped = first;
+    if (reader->pipeline) return kfi_pipeline_restart(reader->pipeline, left);
+    return kfi_pipeline_new(&(kfi_pipeline_options){.n_batches = left,
                                                     .capacity = reader->batch_size,
                                                     .n_fields = reader->feed.ports.n,
                                                     .row_bytes = reader->feed.row_bytes,
@@ -108,7 +134,53 @@ kf_status kfi_reader_next(kfi_reader *reader, const kfi_batch **batch) {
 }
 
 kfi_rows kfi_reader_rows(const kfi_reader *reader, const kfi_batch *batch) {
-    const int64_t start = batch->index * reader->batch_size;
+    const int64_t start = (reader->skipped + batch->index) * reader->batch_size;
     return (kfi_rows){.first = reader->first + start,
-                      .order = reader->order ? reader->order + start : NULL};
+                      .order = reader->order ? reader->order + start : NULL,
+                      .batch = reader->skipped + batch->index};
+}
+
+/* --- as a supply ------------------------------------------------------------------------------ */
+
+/* The pipeline rests while what it reads is changed. */
+static kf_status start_epoch(kfi_supply *supply, int32_t epoch, int64_t first) {
+    kfi_reader_feed *feed = (kfi_reader_feed *)supply;
+    kf_status status = KF_OK;
+    if (feed->reader.pipeline) status = kfi_pipeline_restart(feed->reader.pipeline, 0);
+    if (feed->follow && *feed->follow > 0 && *feed->follow != feed->reader.batch_size) {
+        kfi_pipeline_free(feed->reader.pipeline);
+        feed->reader.pipeline = NULL;
+        feed->reader.batch_size = *feed->follow;
+    }
+    if (status == KF_OK && feed->shuffle)
+        status = kfi_reader_shuffle(&feed->reader, feed->shuffle, feed->window,
+                                    kfi_random_fold(feed->random, (uint64_t)epoch));
+    return status == KF_OK ? kfi_reader_start(&feed->reader, first) : status;
+}
+
+static kf_status next_batch(kfi_supply *supply, kfi_supply_batch *batch) {
+    const kfi_reader *reader = &((kfi_reader_feed *)supply)->reader;
+    const kfi_batch *read = NULL;
+    *batch = (kfi_supply_batch){0};
+    const kf_status status = kfi_reader_next((kfi_reader *)reader, &read);
+    if (status != KF_OK || !read) return status;
+    *batch = (kfi_supply_batch){.index = reader->skipped + read->index,
+                                .rows = read->rows,
+                                .ports = &reader->feed.ports,
+                                .data = read->data,
+                                .where = kfi_reader_rows(reader, read)};
+    return KF_OK;
+}
+
+static kfi_pipeline_times times_of(const kfi_supply *supply) {
+    kfi_pipeline *pipeline = ((const kfi_reader_feed *)supply)->reader.pipeline;
+    return pipeline ? kfi_pipeline_measure(pipeline) : (kfi_pipeline_times){0, 0};
+}
+
+void kfi_reader_supply(kfi_reader_feed *feed) {
+    feed->supply = (kfi_supply){.samples = feed->reader.count,
+                                .steps = feed->reader.count ? batches_of(&feed->reader) : 0,
+                                .start = start_epoch,
+                                .next = next_batch,
+                                .times = times_of};
 }

@@ -4,14 +4,15 @@
 #define KFI_TRAIN_READER_H
 
 #include "core/base/random.h"
-#include "core/train/pass.h"
+#include "core/train/supply.h"
 
 typedef struct kfi_reader {
     kfi_feed feed;
     int64_t first, count; /* rows of the dataset    */
     int64_t batch_size;   /* at most count          */
     int32_t workers, max_queue_size;
-    int64_t *order; /* rows in the order they are read; NULL: as they are */
+    int64_t *order;  /* rows in the order they are read; NULL: as they are */
+    int64_t skipped; /* batches of this epoch that are not read */
     kfi_pipeline *pipeline;
 } kfi_reader;
 
@@ -22,14 +23,29 @@ kf_status kfi_reader_open(kfi_reader *reader, const kfi_feed *feed, int64_t firs
 void kfi_reader_close(kfi_reader *reader); /* also one of zeros */
 
 /* Keras's shuffling, before kfi_reader_start. `kind` is "true": any order; "batch": batches keep
- * their rows and come in any order, a short rest stays last; "false": as the rows are. */
-kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, kfi_random random);
+ * their rows and come in any order, a short rest stays last; "false": as the rows are; "window":
+ * chunks of the dataset come in any order, and the rows of as many as make `window` rows are mixed.
+ */
+kf_status kfi_reader_shuffle(kfi_reader *reader, const char *kind, int64_t window,
+                             kfi_random random);
 
-/* From the first batch. Then kfi_reader_next until *batch is NULL. */
-kf_status kfi_reader_start(kfi_reader *reader);
+/* From the given batch, 0 is the first. Then kfi_reader_next until *batch is NULL; the batches it
+ * gives count from there. */
+kf_status kfi_reader_start(kfi_reader *reader, int64_t first);
 kf_status kfi_reader_next(kfi_reader *reader, const kfi_batch **batch);
 
 /* Which rows of the dataset a batch has. */
 kfi_rows kfi_reader_rows(const kfi_reader *reader, const kfi_batch *batch);
+
+/* A reader as a supply: kfi_reader_open fills `reader`, then kfi_reader_supply the rest. */
+typedef struct kfi_reader_feed {
+    kfi_supply supply; /* first: a kfi_supply is one of these */
+    kfi_reader reader;
+    const char *shuffle;   /* NULL: none */
+    int64_t window;        /* rows, of shuffle "window" */
+    kfi_random random;     /* folded with the epoch */
+    const int64_t *follow; /* rows of the batches from now on; NULL or 0: batch_size stays */
+} kfi_reader_feed;
+void kfi_reader_supply(kfi_reader_feed *feed);
 
 #endif

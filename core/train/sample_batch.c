@@ -30,8 +30,7 @@ static void fill_random(const kf_model *model, const kfi_port *port, int32_t at,
 }
 
 static kf_status fill(const kf_model *model, const kfi_feed *feed, kfi_sample_batch *batch) {
-    kf_status status = KF_OK;
-    for (int32_t i = 0; i < batch->ports.n && status == KF_OK; i++) {
+    for (int32_t i = 0; i < batch->ports.n; i++) {
         const kfi_port *port = &batch->ports.items[i];
         const int64_t count = kfi_shape_count(&port->shape);
         if (count < 0)
@@ -40,13 +39,9 @@ static kf_status fill(const kf_model *model, const kfi_feed *feed, kfi_sample_ba
         batch->row_bytes[i] = (size_t)count * kf_dtype_size(port->dtype);
         batch->data[i] = kfi_alloc_buffer((size_t)batch->rows * batch->row_bytes[i]);
         if (!batch->data[i]) return KF_MEMORY;
-        if (feed)
-            status = kf_dataset_read(feed->dataset, feed->fields[i], 0, batch->rows, port->dtype,
-                                     batch->data[i]);
-        else
-            fill_random(model, port, i, batch->rows * count, batch->data[i]);
+        if (!feed) fill_random(model, port, i, batch->rows * count, batch->data[i]);
     }
-    return status;
+    return feed ? kfi_feed_read(feed, &(kfi_rows){0}, batch->rows, batch->data) : KF_OK;
 }
 
 kf_status kfi_sample_batch_make(const kfi_training *training, const kfi_mode *mode,

@@ -1,5 +1,6 @@
 /* The training state of a model, and what can be asked of it. */
 #include "core/train/pass.h"
+#include "core/train/standing.h"
 
 #include "core/base/memory.h"
 #include "core/base/status.h"
@@ -36,6 +37,7 @@ void kfi_compiled_free(kfi_compiled *compiled) {
     kfi_free(compiled->names);
     kfi_variant_free(compiled->loss);
     kfi_variant_free(compiled->metrics);
+    kfi_variant_free(compiled->weighted_metrics);
     kfi_variant_free(compiled->loss_weights);
     kfi_variant_free(compiled->sample_weight_mode);
     kfi_free(compiled);
@@ -46,6 +48,7 @@ static void free_training(void *state) {
     kfi_passes_free(training);
     kfi_compiled_free(training->compiled);
     kfi_arena_free(&training->arena);
+    kfi_standing_free(training->standing);
     kfi_free(training);
 }
 
@@ -90,7 +93,18 @@ const char *kf_metrics_name(const kf_model *model, int32_t index) {
 
 void kf_stop_training(kf_model *model) {
     kfi_training *training = model->training;
-    if (training) atomic_store(&training->stop, 1);
+    if (training) atomic_store(&training->stop, KFI_STOP);
+}
+
+void kf_suspend_training(kf_model *model) {
+    kfi_training *training = model->training;
+    if (training) atomic_store(&training->stop, KFI_SUSPEND);
+}
+
+kfi_random kfi_training_random(const kfi_training *training) {
+    kfi_random random = kfi_graph_random(training->model->graph);
+    if (training->has_seed) random.key = training->seed;
+    return random;
 }
 
 /* --- the optimizer ---------------------------------------------------------------------------- */

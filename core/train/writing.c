@@ -43,6 +43,14 @@ static kf_status write_target(kfi_writing *writing, int32_t at) {
     return KF_OK;
 }
 
+static kf_status write_weights(kfi_writing *writing, int32_t at) {
+    const kfi_port *port = &writing->ports->items[at];
+    const kf_shape shape = batch_shape(writing->rows, &port->shape);
+    writing->sources[at] = kfi_source(writing->formula, port->name, port->dtype, &shape);
+    writing->weights[port->index] = writing->sources[at];
+    return KF_OK;
+}
+
 static kf_status allocate(kfi_writing *writing) {
     const kf_model *model = writing->training->model;
     const kfi_compiled *compiled = writing->training->compiled;
@@ -52,11 +60,13 @@ static kf_status allocate(kfi_writing *writing) {
     writing->out = kfi_alloc(n_outputs, sizeof *writing->out);
     writing->out_mask = kfi_alloc(n_outputs, sizeof *writing->out_mask);
     writing->y_true = kfi_alloc(n_outputs, sizeof *writing->y_true);
+    writing->weights = kfi_alloc(n_outputs, sizeof *writing->weights);
     writing->results = kfi_alloc(n_outputs + n_places + n_names, sizeof *writing->results);
     writing->places = kfi_alloc(n_places, sizeof *writing->places);
-    if (!writing->out || !writing->out_mask || !writing->y_true || !writing->results ||
-        !writing->places)
+    if (!writing->out || !writing->out_mask || !writing->y_true || !writing->weights ||
+        !writing->results || !writing->places)
         return KF_MEMORY;
+    for (size_t i = 0; i < n_outputs; i++) writing->weights[i] = KFI_NONE;
     return KF_OK;
 }
 
@@ -69,7 +79,8 @@ kf_status kfi_writing_run(kfi_writing *writing) {
         status = kfi_model_lower(writing->training->model, writing->formula, writing->sources, NULL,
                                  writing->out, writing->out_mask);
     for (int32_t i = writing->ports->n_inputs; i < writing->ports->n && status == KF_OK; i++)
-        status = write_target(writing, i);
+        status = writing->ports->items[i].is_weight ? write_weights(writing, i)
+                                                    : write_target(writing, i);
     if (status != KF_OK) return status;
     writing->mode->write(writing);
     return kfi_formula_status(writing->formula);
@@ -79,6 +90,7 @@ void kfi_writing_free(kfi_writing *writing) {
     kfi_free(writing->out);
     kfi_free(writing->out_mask);
     kfi_free(writing->y_true);
+    kfi_free(writing->weights);
     kfi_free(writing->results);
     kfi_free(writing->places);
 }

@@ -12,6 +12,7 @@ struct kfi_writing {
     int64_t rows;                            /* KF_ANY in a symbolic formula */
     kfi_value sources[KFI_MAX_BATCH_FIELDS]; /* by port */
     kfi_value *out, *out_mask, *y_true;      /* by output */
+    kfi_value *weights;                      /* by output; KFI_NONE: all 1 */
     kfi_value hyper;
     kfi_value *results; /* room for all that any mode has */
     int32_t n_results;

@@ -220,7 +220,7 @@ static void shuffle(void **state) {
         for (int i = 1; i <= 16; i++) assert_int_equal(seen[i], 1);
     }
     refuses(kf_fit(still->model, still->data, .shuffle = "yes"), KF_USAGE,
-            "shuffle must be one of true, batch, false; got 'yes'");
+            "shuffle must be one of true, batch, false, window; got 'yes'");
     free_still(still);
 }
 

@@ -1,7 +1,6 @@
 /* Adam: m' = beta_1 m + (1 - beta_1) g,  v' = beta_2 v + (1 - beta_2) g^2,
  * w' = w - lr_t m' / (sqrt(v') + epsilon),  lr_t = lr sqrt(1 - beta_2^t) / (1 - beta_1^t).
  * Kingma & Ba, "Adam: a method for stochastic optimization", 2014; epsilon as Keras has it. */
-#include "core/base/status.h"
 #include "core/train/optimizer.h"
 
 #include <math.h>
@@ -24,10 +23,8 @@ static const kfi_field fields[] = {
     KFI_FIELDS_END,
 };
 
-static kf_status check(const void *options) {
-    const kf_adam_options *adam = options;
-    if (!adam->amsgrad) return KF_OK;
-    return kfi_fail(KF_INVALID, "Adam: amsgrad=True is not supported");
+static bool fills_empty_slots(const void *options) {
+    return ((const kf_adam_options *)options)->amsgrad;
 }
 
 static float rate(const void *options, int64_t iterations) {
@@ -37,21 +34,22 @@ static float rate(const void *options, int64_t iterations) {
            (sqrtf(1 - powf(adam->beta_2, t)) / (1 - powf(adam->beta_1, t)));
 }
 
+/* m, v and, with amsgrad, the largest v so far. */
 static void update(const kfi_update_site *site) {
     const kf_adam_options *options = site->options;
-    kfi_value moments[2];
-    const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
-                            site->hyper, kfi_weight_value(site->formula, site->slots[0]),
-                            kfi_weight_value(site->formula, site->slots[1])};
-    const kfi_value weight = kfi_emit_list(site->formula, "adam_update",
-                                           &(kfi_update){.momentum = options->beta_1,
-                                                         .beta_2 = options->beta_2,
-                                                         .epsilon = options->epsilon},
-                                           in, 5, moments);
+    const int32_t n_slots = options->amsgrad ? 3 : 2;
+    kfi_value slots[3],
+        in[6] = {kfi_weight_value(site->formula, site->weight), site->gradient, site->hyper};
+    for (int32_t i = 0; i < n_slots; i++)
+        in[3 + i] = kfi_weight_value(site->formula, site->slots[i]);
+    const kfi_update by = {
+        .momentum = options->beta_1, .beta_2 = options->beta_2, .epsilon = options->epsilon};
+    const kfi_value weight =
+        kfi_emit_list(site->formula, options->amsgrad ? "amsgrad_update" : "adam_update", &by, in,
+                      3 + n_slots, slots);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
-    kfi_assign(site->formula, site->slots[0], moments[0]);
-    kfi_assign(site->formula, site->slots[1], moments[1]);
+    for (int32_t i = 0; i < n_slots; i++) kfi_assign(site->formula, site->slots[i], slots[i]);
 }
 
 const kfi_optimizer_class kfi_optimizer_adam = {
@@ -61,7 +59,7 @@ const kfi_optimizer_class kfi_optimizer_adam = {
     .options_size = sizeof(kf_adam_options),
     .n_slots = 2,
     .n_empty_slots = 1,
-    .check = check,
+    .fills_empty_slots = fills_empty_slots,
     .rate = rate,
     .update = update,
 };

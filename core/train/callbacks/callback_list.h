@@ -1,0 +1,7 @@
+KFI_CALLBACK(csv_logger)
+KFI_CALLBACK(early_stopping)
+KFI_CALLBACK(learning_rate_scheduler)
+KFI_CALLBACK(model_checkpoint)
+KFI_CALLBACK(reduce_lr_on_plateau)
+KFI_CALLBACK(tensorboard)
+KFI_CALLBACK(terminate_on_nan)

@@ -1,0 +1,97 @@
+/* training_config of tf.keras in the words of Keras 2.2.4, and ours in those of Keras 3. */
+#include "tests/train/support.h"
+
+#include "core/train/files_dialects.h"
+#include "io/json.h"
+
+static kfi_variant *parse(const char *text) {
+    kfi_variant *value = NULL;
+    ok(kfi_json_parse(text, strlen(text), "test", &value));
+    return value;
+}
+
+static void becomes(kf_status (*convert)(const kfi_variant *, kfi_variant **), const char *saved,
+                    const char *usual) {
+    kfi_variant *value = parse(saved), *made = NULL;
+    ok(convert(value, &made));
+    char *text = NULL;
+    ok(kfi_json_print(made, &text));
+    assert_string_equal(text, usual);
+    kfi_free(text);
+    kfi_variant_free(made);
+    kfi_variant_free(value);
+}
+
+static void losses(void **state) {
+    (void)state;
+    becomes(kfi_dialect_losses, "\"mse\"", "\"mse\"");
+    becomes(kfi_dialect_losses, "null", "null");
+    becomes(kfi_dialect_losses, "{\"a\": \"mse\", \"b\": null}", "{\"a\": \"mse\", \"b\": null}");
+    const char *const object =
+        "{\"class_name\": \"SparseCategoricalCrossentropy\", \"config\": {\"reduction\": \"auto\", "
+        "\"name\": \"anything\", \"from_logits\": false}}";
+    becomes(kfi_dialect_losses, object, "\"sparse_categorical_crossentropy\"");
+    char list[512];
+    snprintf(list, sizeof list, "[%s, \"mae\"]", object);
+    becomes(kfi_dialect_losses, list, "[\"sparse_categorical_crossentropy\", \"mae\"]");
+    becomes(kfi_dialect_losses,
+            "{\"out\": {\"class_name\": \"KLDivergence\", \"config\": {\"fn\": \"kld\"}}}",
+            "{\"out\": \"kld\"}");
+}
+
+static void what_cannot_be_said_is_refused(void **state) {
+    (void)state;
+    kfi_variant *made = NULL;
+    kfi_variant *value = parse("{\"class_name\": \"BinaryCrossentropy\", \"config\": "
+                               "{\"from_logits\": true}}");
+    refuses(kfi_dialect_losses(value, &made), KF_INVALID,
+            "BinaryCrossentropy(from_logits=True) is not supported");
+    kfi_variant_free(value);
+    value = parse("[{\"class_name\": \"CategoricalCrossentropy\", \"config\": "
+                  "{\"label_smoothing\": 0.1}}]");
+    refuses(kfi_dialect_losses(value, &made), KF_INVALID, "label_smoothing");
+    kfi_variant_free(value);
+}
+
+static void metrics(void **state) {
+    (void)state;
+    becomes(kfi_dialect_metrics, "[\"accuracy\"]", "[\"accuracy\"]");
+    becomes(kfi_dialect_metrics, "null", "null");
+    becomes(kfi_dialect_metrics, "[[\"accuracy\"]]", "[\"accuracy\"]");
+    becomes(kfi_dialect_metrics,
+            "[[{\"class_name\": \"MeanMetricWrapper\", \"config\": {\"name\": \"accuracy\", "
+            "\"dtype\": \"float32\", \"fn\": \"categorical_accuracy\"}}]]",
+            "[\"categorical_accuracy\"]");
+    becomes(kfi_dialect_metrics,
+            "{\"a\": [\"acc\", {\"class_name\": \"MeanSquaredError\", \"config\": {}}], \"b\": "
+            "\"mae\"}",
+            "{\"a\": [\"acc\", \"mean_squared_error\"], \"b\": [\"mae\"]}");
+}
+
+static void keras_3(void **state) {
+    (void)state;
+    kfi_variant *config = kfi_dialect_3(
+        parse("{\"class_name\": \"Adagrad\", \"config\": {\"lr\": 0.5, \"decay\": 0.0, "
+              "\"epsilon\": 1e-07}}"));
+    char *text = NULL;
+    ok(kfi_json_print(config, &text));
+    assert_string_equal(text, "{\"class_name\": \"Adagrad\", \"config\": {\"learning_rate\": 0.5, "
+                              "\"epsilon\": 1e-07, \"initial_accumulator_value\": 0.0}}");
+    kfi_free(text);
+    kfi_variant_free(config);
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 1);
+    refuses(kf_save(model, "x.h5", .dialect = "1"), KF_USAGE,
+            "dialect must be one of 2.2, 3; got '1'");
+    kf_graph_free(graph);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        SENTENCE("losses", losses),
+        SENTENCE("what cannot be said is refused", what_cannot_be_said_is_refused),
+        SENTENCE("metrics", metrics),
+        SENTENCE("Keras 3", keras_3),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
