@@ -1,5 +1,7 @@
 /* kf-conformance [--verbose] PATH…: replays golden cases, files or folders of *.h5, in name order.
- */
+ * kf-conformance --interop [DIR]: Keras's files from elsewhere, in DIR or the folder that
+ * KF_INTEROP names; without one there is nothing to do, and the exit code 77 says so. */
+#include "tests/conformance/interop.h"
 #include "tests/conformance/replay.h"
 
 #include <dirent.h>
@@ -44,7 +46,20 @@ static int run_path(tally *count, const char *path) {
     return 0;
 }
 
+enum { SKIPPED = 77 };
+
+static int run_interop(const char *folder) {
+    struct stat info;
+    if (!folder) folder = getenv("KF_INTEROP");
+    if (!folder || stat(folder, &info) != 0) {
+        printf("no folder of files: skipped\n");
+        return SKIPPED;
+    }
+    return interop_folder(folder) != 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--interop") == 0) return run_interop(argv[2]);
     tally count = {0};
     int unreadable = 0;
     for (int i = 1; i < argc; i++) {
