@@ -4,14 +4,14 @@
 
 it 'kfrun help lists the commands'
 exits 0 kfrun help
-for command in train evaluate predict summary data; do prints "^  $command "; done
+for command in train evaluate predict summary convert check data; do prints "^  $command "; done
 complains_about_nothing
 
 it 'kfrun --help is the same'
 exits 0 kfrun --help
 prints '^usage: kfrun COMMAND'
 
-for command in train evaluate predict summary data; do
+for command in train evaluate predict summary convert check data; do
     it "kfrun $command --help explains itself"
     exits 0 kfrun "$command" --help
     prints "^usage: kfrun $command"

@@ -114,8 +114,8 @@ done
 kill -INT "$training"
 status=0
 wait "$training" || status=$?
-holds test "$status" -eq 7
-complains 'stopped by a signal; saved what was trained so far to stopped.h5'
+holds test "$status" -eq 130
+complains 'stopped by a signal; saved what was trained so far to stopped.h5; --resume'
 exits 0 kfrun evaluate stopped.h5 good.h5
 
 finish

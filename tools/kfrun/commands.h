@@ -10,5 +10,7 @@ kf_status kfrun_evaluate(int argc, char **argv);
 kf_status kfrun_predict(int argc, char **argv);
 kf_status kfrun_summary(int argc, char **argv);
 kf_status kfrun_data(int argc, char **argv);
+kf_status kfrun_convert(int argc, char **argv);
+kf_status kfrun_check(int argc, char **argv);
 
 #endif

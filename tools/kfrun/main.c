@@ -14,6 +14,8 @@ static const struct {
     {"evaluate", kfrun_evaluate, "loss and metrics of a model on a data file"},
     {"predict", kfrun_predict, "write a model's outputs for a data file"},
     {"summary", kfrun_summary, "the layers, shapes and parameters of a model"},
+    {"convert", kfrun_convert, "a model file into another dialect, weights or JSON"},
+    {"check", kfrun_check, "whether a model or data file can be used"},
     {"data", kfrun_data, "make and inspect data files"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -25,7 +27,7 @@ static void print_help(void) {
     printf("\n'kfrun COMMAND --help' says more. A MODEL is a Keras .h5 file or the JSON of\n"
            "to_json(); DATA is an HDF5 file, or FILE:group for one group of it.\n"
            "Exit codes: 0 done, 2 wrong usage, 3 wrong model or data, 4 input/output,\n"
-           "5 out of memory, 6 diverged, 7 stopped.\n");
+           "5 out of memory, 6 diverged, 7 stopped, 128 + N stopped by signal N.\n");
 }
 
 static kf_status run(int argc, char **argv) {
