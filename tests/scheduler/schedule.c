@@ -2,6 +2,8 @@
 #include "core/base/memory.h"
 #include "tests/scheduler/graphs.h"
 
+#include <stdatomic.h>
+
 static void refuse(const kfi_task *tasks, int32_t n, const char *message) {
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, n, &schedule), KF_INVALID);
@@ -33,14 +35,14 @@ static void out_of_range(void **state) {
 
 static kf_status count_tile(void *context, const kfi_tile *tile) {
     (void)tile;
-    ++*(int *)context;
+    atomic_fetch_add_explicit((atomic_int *)context, 1, memory_order_relaxed);
     return KF_OK;
 }
 
 static void empty(void **state) {
     (void)state;
     kfi_schedule *schedule;
-    int count = 0;
+    atomic_int count = 0;
     assert_int_equal(kfi_schedule_new(NULL, 0, &schedule), KF_OK);
     assert_int_equal(kfi_run(schedule, count_tile, &count, NULL), KF_OK);
     kfi_schedule_free(schedule);
@@ -53,7 +55,7 @@ static void no_tiles(void **state) {
     const int32_t next[] = {1};
     const kfi_task tasks[] = {{2, {0, 0}, 1e6, next, 1}, {3, {0, 2, 0}, 1e6, NULL, 0}};
     kfi_schedule *schedule;
-    int count = 0;
+    atomic_int count = 0;
     assert_int_equal(kfi_schedule_new(tasks, 2, &schedule), KF_OK);
     assert_int_equal(kfi_run(schedule, count_tile, &count, NULL), KF_OK);
     assert_int_equal(count, 2);
@@ -159,7 +161,7 @@ static void executors(void **state) {
     assert_string_equal(kfi_executor_name(kfi_executor_default()), "serial");
     setenv("KF_EXECUTOR", "fast", 1);
     kfi_schedule *schedule;
-    int count = 0;
+    atomic_int count = 0;
     assert_int_equal(kfi_schedule_new(&(kfi_task){1, {1}, 0, NULL, 0}, 1, &schedule), KF_OK);
     assert_int_equal(kfi_run(schedule, count_tile, &count, NULL), KF_USAGE);
     assert_non_null(strstr(kf_last_error(), "'fast'"));
