@@ -23,7 +23,8 @@ if command -v script >/dev/null; then
     it 'a terminal gets a bar by default'
     export -f train_mlp
     export models
-    exits 0 script -qec 'bash -c train_mlp' /dev/null
+    # script runs the command in $SHELL, and only bash knows exported functions
+    exits 0 env SHELL="$BASH" script -qec train_mlp /dev/null
     prints '64/64 \[={5,}'
 fi
 
