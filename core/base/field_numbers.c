@@ -3,6 +3,7 @@
 #include "core/base/field_internal.h"
 #include "kf/tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,13 @@ static bool in_range(const kfi_field *field, double value) {
 }
 
 /* "an integer", "an integer of at least 1", "a number from 0 to 1" */
-static const char *describe(const kfi_field *field, const char *what, char text[static 96]) {
+static const char *describe(const kfi_field *field, const char *what, char text[static 128]) {
     if (!has_range(field))
-        snprintf(text, 96, "%s", what);
+        snprintf(text, 128, "%s", what);
     else if (has_end(field))
-        snprintf(text, 96, "%s from %.9g to %.9g", what, field->low, field->high);
+        snprintf(text, 128, "%s from %.9g to %.9g", what, field->low, field->high);
     else
-        snprintf(text, 96, "%s of at least %.9g", what, field->low);
+        snprintf(text, 128, "%s of at least %.9g", what, field->low);
     return text;
 }
 
@@ -45,7 +46,7 @@ static bool to_integer(const kfi_variant *value, int64_t *integer) {
 
 static kf_status store_integer(const kfi_field *field, void *member, const kfi_variant *value) {
     int64_t integer = KFI_NO_INTEGER;
-    char text[96];
+    char text[128];
     const bool none = kfi_variant_is(value, KFI_NULL) && kfi_default_is_none(field);
     if (!none && (!to_integer(value, &integer) || !in_range(field, (double)integer)))
         return kfi_expected(describe(field, "an integer", text), value);
@@ -71,86 +72,149 @@ static size_t integer_size(const kfi_field *field) {
 
 const kfi_field_type kfi_field_integer = {
     .name = "an integer",
+    .holds = "int64_t",
     .store = store_integer,
     .load = load_integer,
     .is_unset = integer_is_unset,
     .size = integer_size,
 };
 
-static kf_status check_real(const kfi_field *field, const kfi_variant *value, double limit) {
-    const double real = kfi_variant_to_real(value, NAN);
-    char text[96];
-    if (fabs(real) <= limit && in_range(field, real)) return KF_OK;
-    return kfi_expected(describe(field, "a number", text), value);
+static kf_status store_int32(const kfi_field *field, void *member, const kfi_variant *value) {
+    int64_t integer;
+    char text[128];
+    if (!to_integer(value, &integer) || !in_range(field, (double)integer) ||
+        integer != (int32_t)integer)
+        return kfi_expected(describe(field, "an integer", text), value);
+    *(int32_t *)member = (int32_t)integer;
+    return KF_OK;
 }
+
+static kfi_variant *load_int32(const kfi_field *field, const void *member) {
+    (void)field;
+    return kfi_variant_integer(*(const int32_t *)member);
+}
+
+static bool int32_is_unset(const kfi_field *field, const void *member) {
+    (void)field;
+    return *(const int32_t *)member == 0;
+}
+
+static size_t int32_size(const kfi_field *field) {
+    (void)field;
+    return sizeof(int32_t);
+}
+
+const kfi_field_type kfi_field_int32 = {
+    .name = "an integer",
+    .holds = "int32_t",
+    .store = store_int32,
+    .load = load_int32,
+    .is_unset = int32_is_unset,
+    .size = int32_size,
+};
+
+/* A variant's integers are signed: seeds of the upper half come and go as negative ones. */
+static kf_status store_seed(const kfi_field *field, void *member, const kfi_variant *value) {
+    int64_t integer;
+    (void)field;
+    if (!to_integer(value, &integer)) return kfi_expected("an integer", value);
+    *(uint64_t *)member = (uint64_t)integer;
+    return KF_OK;
+}
+
+static kfi_variant *load_seed(const kfi_field *field, const void *member) {
+    (void)field;
+    const uint64_t seed = *(const uint64_t *)member;
+    return kfi_variant_integer((int64_t)seed);
+}
+
+static bool seed_is_unset(const kfi_field *field, const void *member) {
+    (void)field;
+    return *(const uint64_t *)member == 0;
+}
+
+static size_t seed_size(const kfi_field *field) {
+    (void)field;
+    return sizeof(uint64_t);
+}
+
+const kfi_field_type kfi_field_seed = {
+    .name = "an integer",
+    .holds = "uint64_t",
+    .store = store_seed,
+    .load = load_seed,
+    .is_unset = seed_is_unset,
+    .size = seed_size,
+};
 
 static kf_status store_real(const kfi_field *field, void *member, const kfi_variant *value) {
-    const kf_status status = check_real(field, value, 3.4028234663852886e38); /* FLT_MAX */
-    if (status == KF_OK)
-        *(float *)member = (float)kfi_variant_to_real(value, 0) + 0.0f; /* -0 means 0 */
-    return status;
+    const double real = kfi_variant_to_real(value, NAN);
+    char text[128];
+    if (!isfinite(real) || !in_range(field, real))
+        return kfi_expected(describe(field, "a number", text), value);
+    *(double *)member = real + 0.0; /* -0 means 0 */
+    return KF_OK;
 }
 
-/* The shortest decimal that is this float: 0.99f is 0.99, as Keras writes it. The caller's locale
- * both prints and reads here, so its decimal point does not matter. */
 static kfi_variant *load_real(const kfi_field *field, const void *member) {
     (void)field;
-    const float real = *(const float *)member;
+    return kfi_variant_real(*(const double *)member);
+}
+
+/* The caller's locale both prints and reads here, so its decimal point does not matter. */
+double kfi_as_typed(double value) {
+    const float single = fabs(value) <= (double)FLT_MAX ? (float)value : 0;
+    if ((double)single != value) return value;
     char text[40];
     for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)real);
-        if (strtof(text, NULL) == real) break;
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtof(text, NULL) == single) break;
     }
-    return kfi_variant_real(strtod(text, NULL));
+    return strtod(text, NULL);
+}
+
+static kfi_variant *typed_real(const kfi_field *field, const void *member) {
+    (void)field;
+    return kfi_variant_real(kfi_as_typed(*(const double *)member));
 }
 
 static bool real_is_unset(const kfi_field *field, const void *member) {
     (void)field;
-    const float real = *(const float *)member;
+    const double real = *(const double *)member;
     return real == 0 && !signbit(real); /* KF_ZERO says 0 itself */
 }
 
 static size_t real_size(const kfi_field *field) {
     (void)field;
-    return sizeof(float);
+    return sizeof(double);
 }
 
 const kfi_field_type kfi_field_real = {
     .name = "a number",
+    .holds = "double",
     .store = store_real,
     .load = load_real,
     .is_unset = real_is_unset,
     .size = real_size,
+    .typed = typed_real,
 };
 
-static kf_status store_double(const kfi_field *field, void *member, const kfi_variant *value) {
-    const kf_status status = check_real(field, value, 1.7976931348623157e308); /* DBL_MAX */
-    if (status == KF_OK) *(double *)member = kfi_variant_to_real(value, 0) + 0.0;
+static kf_status store_float32(const kfi_field *field, void *member, const kfi_variant *value) {
+    char text[128];
+    if (fabs(kfi_variant_to_real(value, 0)) > (double)FLT_MAX)
+        return kfi_expected(describe(field, "a number", text), value);
+    const kf_status status = store_real(field, member, value);
+    if (status == KF_OK) *(double *)member = (double)(float)*(double *)member;
     return status;
 }
 
-static kfi_variant *load_double(const kfi_field *field, const void *member) {
-    (void)field;
-    return kfi_variant_real(*(const double *)member);
-}
-
-static bool double_is_unset(const kfi_field *field, const void *member) {
-    (void)field;
-    const double real = *(const double *)member;
-    return real == 0 && !signbit(real);
-}
-
-static size_t double_size(const kfi_field *field) {
-    (void)field;
-    return sizeof(double);
-}
-
-const kfi_field_type kfi_field_double = {
+const kfi_field_type kfi_field_float32 = {
     .name = "a number",
-    .store = store_double,
-    .load = load_double,
-    .is_unset = double_is_unset,
-    .size = double_size,
+    .holds = "double",
+    .store = store_float32,
+    .load = load_real,
+    .is_unset = real_is_unset,
+    .size = real_size,
 };
 
 /* --- truth values ----------------------------------------------------------------------------- */
@@ -181,6 +245,7 @@ static size_t bool_size(const kfi_field *field) {
 
 const kfi_field_type kfi_field_bool = {
     .name = "True or False",
+    .holds = "bool",
     .store = store_bool,
     .load = load_bool,
     .is_unset = bool_is_unset,
@@ -213,7 +278,7 @@ static bool store_item(const kfi_field *field, const kfi_variant *item, int64_t 
 }
 
 static kf_status refuse_list(const kfi_field *field, const char *what, const kfi_variant *value) {
-    char range[96], text[192];
+    char range[128], text[192];
     snprintf(text, sizeof text, "%s", describe(field, what, range));
     return kfi_expected(text, value);
 }

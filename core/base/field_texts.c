@@ -47,6 +47,7 @@ static size_t text_size(const kfi_field *field) {
 
 const kfi_field_type kfi_field_string = {
     .name = "a string",
+    .holds = "const char *",
     .store = store_string,
     .load = load_string,
     .is_unset = text_is_unset,
@@ -87,6 +88,7 @@ static kf_status store_choice(const kfi_field *field, void *member, const kfi_va
 
 const kfi_field_type kfi_field_choice = {
     .name = "a choice",
+    .holds = "const char *",
     .store = store_choice,
     .load = load_string,
     .is_unset = text_is_unset,
@@ -171,6 +173,7 @@ static kfi_variant *load_object(const kfi_field *field, const void *member) {
 
 const kfi_field_type kfi_field_object = {
     .name = "a name, with arguments where it takes some",
+    .holds = "const char *",
     .store = store_object,
     .load = load_object,
     .is_unset = text_is_unset,

@@ -2,6 +2,8 @@
  * field_texts.c, the text forms in object_parse.c and object_print.c. */
 #include "core/base/fields.h"
 
+#include "core/base/memory.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,20 @@ kf_status kfi_fields_copy(const kfi_field *fields, const void *from, size_t from
         if (status != KF_OK) return status;
     }
     return KF_OK;
+}
+
+kf_status kfi_fields_check(const kfi_field *fields, const void *from) {
+    kf_status status = KF_OK;
+    for (const kfi_field *field = fields; field->name && status == KF_OK; field++) {
+        const kfi_field_type *type = field->type;
+        const void *member = (const char *)from + field->offset;
+        void *own = type->is_unset(field, member) ? NULL : kfi_alloc(1, type->size(field));
+        if (type->is_unset(field, member)) continue;
+        status = own ? copy_member(field, member, own) : KF_MEMORY;
+        if (own && type->release) type->release(field, own);
+        kfi_free(own);
+    }
+    return status;
 }
 
 /* --- keyword arguments ------------------------------------------------------------------------ */

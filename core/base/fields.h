@@ -10,7 +10,8 @@ typedef struct kfi_field kfi_field;
 
 /* A type of field: how a member of the struct becomes a variant and back. */
 typedef struct kfi_field_type {
-    const char *name; /* for messages and help: "an integer" */
+    const char *name;  /* for messages and help: "an integer" */
+    const char *holds; /* the member in C, where it is one value: "int64_t"; else NULL */
     /* Checks `value` and stores it into the member; strings are copied (freed by release). The
      * message says what was expected and got, without the field's name. */
     kf_status (*store)(const kfi_field *field, void *member, const kfi_variant *value);
@@ -31,15 +32,21 @@ typedef struct kfi_object_kind {
     kf_status (*config)(const char *name, const kfi_variant *arguments, kfi_variant **config);
 } kfi_object_kind;
 
-/* Types. In C: int64_t, float (KF_ZERO means 0), bool, bool named for its negation, const char *,
+/* Types. In C: int64_t, double (KF_ZERO means 0), bool, bool named for its negation, const char *,
  * const char * out of `choices`, int64_t[count] of which one number stands for all, int64_t[] ended
  * by 0, and const char * naming an object "name(argument=value)" of a registry (activations are
  * plain names in JSON, initializers {"class_name", "config"} dicts: `choices` names the registry,
- * `objects` has it). kfi_field_double is a double; kfi_field_shape is dims in which KF_ANY is None.
- * An integer whose default is None holds KFI_NO_INTEGER for it. */
+ * `objects` has it). kfi_field_float32 is a double that Keras rounds to
+ * float32, so that its JSON has the digits of that; kfi_field_shape is dims in which KF_ANY is
+ * None. An integer whose default is None holds KFI_NO_INTEGER for it. kfi_field_int32 is an
+ * int32_t, kfi_field_seed a uint64_t. */
 extern const kfi_field_type kfi_field_integer, kfi_field_real, kfi_field_bool, kfi_field_not,
     kfi_field_string, kfi_field_choice, kfi_field_sizes, kfi_field_dims, kfi_field_object,
-    kfi_field_double, kfi_field_shape;
+    kfi_field_float32, kfi_field_shape, kfi_field_int32, kfi_field_seed;
+
+/* The number that a user meant by a double: one that is a float stands for the shortest decimal
+ * that is this float, as 0.1f does for 0.1. */
+double kfi_as_typed(double value);
 
 #define KFI_NO_INTEGER INT64_MIN
 
@@ -76,6 +83,9 @@ kf_status kfi_fields_copy(const kfi_field *fields, const void *from, size_t from
  */
 kf_status kfi_fields_parse(const kfi_field *fields, const kfi_variant *arguments, void *to,
                            void (*unknown)(void *context, const char *key), void *context);
+
+/* Whether what is given in the user's struct could be copied: messages as above. */
+kf_status kfi_fields_check(const kfi_field *fields, const void *from);
 
 /* All fields that are saved as a dict in the table's order, as Keras's get_config gives it. */
 kfi_variant *kfi_fields_config(const kfi_field *fields, const void *from);

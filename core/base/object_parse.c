@@ -54,6 +54,17 @@ static kf_status done(kfi_variant *made, kfi_variant **value) {
     return made ? KF_OK : KF_MEMORY;
 }
 
+/* "1/255": the numerator was read. */
+static kf_status read_fraction(reader *in, double above, kfi_variant **value) {
+    char *end;
+    next(in);
+    const double below = read_real(in->at, &end);
+    if (end == in->at || below == 0 || kfi_begins_word(*end))
+        return unexpected(in, "a number to divide by");
+    in->at = end;
+    return done(kfi_variant_real(above / below), value);
+}
+
 static kf_status read_number(reader *in, kfi_variant **value) {
     char *end_of_integer, *end_of_real;
     errno = 0;
@@ -65,6 +76,7 @@ static kf_status read_number(reader *in, kfi_variant **value) {
         return unexpected(in, "an integer of at most 64 bits");
     if (kfi_begins_word(*end_of_real)) return unexpected(in, "a number");
     in->at = end_of_real;
+    if (take(in, '/')) return read_fraction(in, real, value);
     return done(end_of_integer == end_of_real ? kfi_variant_integer(integer)
                                               : kfi_variant_real(real),
                 value);

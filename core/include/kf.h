@@ -10,6 +10,7 @@
 #include "kf/graph.h"
 #include "kf/layers.h"
 #include "kf/model.h"
+#include "kf/options.h"
 #include "kf/profile.h"
 #include "kf/status.h"
 #include "kf/tensor.h"

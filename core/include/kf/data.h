@@ -41,18 +41,22 @@ KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_optio
  */
 KF_API kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor);
 
-/* The same data with one field prepared, as float32, in one of these ways. What is random depends
- * on the seed and the number of the row, not on who reads it when. Ownership as kf_dataset_scaled.
- */
+/* The same data with one field prepared, as float32, in one of these ways; a field may be prepared
+ * again. What is random depends on the seed, the epoch and the number of the row, not on who reads
+ * it when. It happens where a model is trained; kf_evaluate, kf_predict, validation and
+ * kf_dataset_read see images as they are, or the middle part of them. Ownership as
+ * kf_dataset_scaled. */
 typedef struct kf_preparation {
     size_t size;
-    float mean, deviation; /* (value - mean) / deviation */
-    int64_t classes;       /* a number below it becomes a row of so many, 1 at its place */
-    int64_t length;        /* sequences of this length: cut, or filled with `fill`, in front … */
-    bool at_end;           /* … or at the end */
-    bool flip;             /* images: left and right change places, half of the time … */
-    int64_t shift;         /* … and move by up to so many pixels; `fill` comes in */
-    float fill;
+    double factor;          /* value * factor; KF_ZERO: 0 */
+    double mean, deviation; /* (value - mean) / deviation; 0 and 1 */
+    int64_t classes;        /* a number below it becomes a row of so many, 1 at its place */
+    int64_t length;         /* sequences of this length: cut, or filled with `fill`, in front … */
+    bool at_end;            /* … or at the end */
+    bool flip;              /* images: left and right change places, half of the time, … */
+    int64_t shift;          /* … they move by up to so many pixels, `fill` comes in, … */
+    int64_t crop[2]; /* … and a part of so many rows and columns is taken; one number: of both */
+    double fill;     /* 0 */
     uint64_t seed;
 } kf_preparation;
 KF_API kf_dataset *kf_dataset_prepare_with(kf_dataset *inner, const char *field,
@@ -60,6 +64,10 @@ KF_API kf_dataset *kf_dataset_prepare_with(kf_dataset *inner, const char *field,
 #define kf_dataset_prepare(...) KF_DATASET_PREPARE_CALL(__VA_ARGS__, .size = sizeof(kf_preparation))
 #define KF_DATASET_PREPARE_CALL(inner, field, ...)                                                 \
     kf_dataset_prepare_with((inner), (field), &(kf_preparation){__VA_ARGS__})
+
+/* The same from a text: "scale(1/255)", "standardise(mean=0.5, deviation=0.2)", "one_hot(10)",
+ * "pad(100, at_end=True)", "augment(flip=True, shift=2, crop=(24, 24), seed=7)". */
+KF_API kf_dataset *kf_dataset_prepare_named(kf_dataset *inner, const char *field, const char *text);
 
 /* Calls `visit` for every array of numbers in the file (or group), in name order, whatever their
  * lengths; the shape has the samples axis first. Stops at the first status that is not KF_OK. */
@@ -78,6 +86,9 @@ KF_API kf_shape kf_dataset_field_shape(const kf_dataset *dataset, int32_t field)
 /* Rows [start, start + rows) of a field, converted to `dtype`, into `out`. */
 KF_API kf_status kf_dataset_read(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows,
                                  kf_dtype dtype, void *out);
+/* The same as training sees them in an epoch (from 0), with what preparations do at random. */
+KF_API kf_status kf_dataset_read_epoch(kf_dataset *dataset, int32_t field, int64_t start,
+                                       int64_t rows, kf_dtype dtype, int64_t epoch, void *out);
 
 /* Writes an HDF5 file of named fields, rows at a time. The file appears under its name, whole, at
  * kf_writer_close; kf_writer_free without it leaves no trace. */

@@ -26,8 +26,9 @@ typedef struct kf_weight kf_weight;
 #define KF_OPTIONS(type, ...) (&(type){.size = sizeof(type), __VA_ARGS__})
 
 /* Zero in an options struct means the default. Where zero itself is meant and the default is not
- * zero, say KF_ZERO (a negative zero): kf_sgd(.lr = KF_ZERO). */
-#define KF_ZERO (-0.0f)
+ * zero, say KF_ZERO (a negative zero): kf_sgd(.lr = KF_ZERO). Numbers are doubles, and are saved as
+ * they were typed: 0.1f, which as a double is not 0.1, stands for 0.1 all the same. */
+#define KF_ZERO (-0.0)
 
 typedef struct kf_graph_options {
     size_t size;
@@ -39,6 +40,12 @@ KF_API void kf_graph_free(kf_graph *graph); /* and all that it owns; accepts NUL
 
 /* KF_OK, or the status of the first error in this graph with its message in kf_last_error. */
 KF_API kf_status kf_graph_error(const kf_graph *graph);
+
+/* Warnings: what goes on, but not quite as asked, such as a model whose saved optimizer state does
+ * not fit it. The handler is called as it happens, by the thread that called kf; the message is its
+ * own as long as the call lasts. NULL, as it is at first: nobody is told. */
+typedef void (*kf_warning_handler)(void *context, const char *message);
+KF_API void kf_graph_on_warning(kf_graph *graph, kf_warning_handler handler, void *context);
 
 /* An input of a model. shape: one sample's, without the batch axis: kf_input(g, {28, 28, 1});
  * KF_ANY for an axis that is not fixed; {0} for one number a sample. */
@@ -59,6 +66,32 @@ KF_API kf_tensor *kf_apply_list(kf_layer *layer, kf_tensor *const *inputs, int32
 #define kf_apply(layer, ...)                                                                       \
     kf_apply_list((layer), (kf_tensor *const[]){__VA_ARGS__},                                      \
                   (int32_t)(sizeof((kf_tensor *const[]){__VA_ARGS__}) / sizeof(kf_tensor *)))
+
+/* A call with more than inputs, Keras's keyword arguments: kf_call(dropout, kf_list(x), .training =
+ * KF_TRAINING_ON). Layers that do not know an argument refuse it with Keras's message. */
+typedef enum kf_training {
+    KF_TRAINING_AS_RUN = 0, /* in fit as in training, else as in prediction */
+    KF_TRAINING_ON,         /* dropout drops and BatchNormalization takes the batch's mean always */
+    KF_TRAINING_OFF         /* never */
+} kf_training;
+typedef struct kf_call_options {
+    size_t size;
+    /* Recurrent layers, TimeDistributed, Bidirectional, the noise layers, BatchNormalization, and
+     * models, where it holds for all layers inside. */
+    kf_training training;
+    /* (batch, steps), not 0 where a step counts: what the layer goes by instead of the mask that
+     * comes with its input. As in Keras 2.2.4 the mask that goes on to the next layer is still that
+     * of the input. no_mask is mask=None. Layers that use masks and models take it. */
+    kf_tensor *mask;
+    bool no_mask;
+    /* Of recurrent layers, ended by NULL: further inputs, first the states, then the constants. */
+    kf_tensor *const *initial_state, *const *constants;
+} kf_call_options;
+KF_API kf_tensor *kf_call_create(kf_layer *layer, kf_tensor *const *inputs, /* ended by NULL */
+                                 const kf_call_options *options);
+#define kf_call(...) KF_CALL(__VA_ARGS__, .size = sizeof(kf_call_options))
+#define KF_CALL(layer, inputs, ...)                                                                \
+    kf_call_create((layer), (inputs), &(kf_call_options){__VA_ARGS__})
 
 /* Output `index` of the call that made `tensor`, for layers (models) with several outputs. */
 KF_API kf_tensor *kf_tensor_sibling(kf_tensor *tensor, int32_t index);
@@ -82,8 +115,8 @@ KF_API kf_tensor *kf_layer_input(const kf_layer *layer);
 KF_API kf_tensor *kf_layer_output_at(const kf_layer *layer, int32_t node);
 KF_API kf_tensor *kf_layer_input_at(const kf_layer *layer, int32_t node);
 
-/* All inputs of a call, for merges; its outputs are siblings (kf_tensor_sibling). 0 and NULL with
- * a message where there is no such node or input. */
+/* All inputs of a call, for merges (a mask that it was given is the last); its outputs are siblings
+ * (kf_tensor_sibling). 0 and NULL with a message where there is no such node or input. */
 KF_API int32_t kf_layer_node_inputs(const kf_layer *layer, int32_t node);
 KF_API kf_tensor *kf_layer_node_input(const kf_layer *layer, int32_t node, int32_t index);
 
@@ -110,7 +143,8 @@ KF_API kf_weight *kf_layer_find_weight(const kf_layer *layer, const char *name);
 /* layer.set_weights: all of them, in order, float32. Counts and shapes are checked before the first
  * one changes. */
 KF_API kf_status kf_layer_set_weights(kf_layer *layer, const kf_array *values, int32_t n_values);
-/* layer.count_params; -1 when memory is gone. */
+/* layer.count_params; -1 with a message for a layer that has no weights yet because it was never
+ * applied, or when memory is gone. */
 KF_API int64_t kf_layer_parameters(const kf_layer *layer);
 KF_API const char *kf_weight_name(const kf_weight *weight); /* "dense_1/kernel:0" */
 KF_API kf_shape kf_weight_shape(const kf_weight *weight);

@@ -98,7 +98,7 @@ KF_API kf_layer *kf_reshape_create(const kf_reshape_options *options);
 /* Sets a fraction `rate` of the elements to 0 in training and divides the others by 1 - rate. */
 typedef struct kf_dropout_options {
     KF_LAYER_OPTIONS;
-    float rate;
+    double rate;
     int64_t noise_shape[KF_MAX_RANK]; /* with the batch axis; 0 ends; default: the input's shape */
     int64_t seed;                     /* 0: the graph's */
 } kf_dropout_options;
@@ -117,9 +117,9 @@ KF_API kf_layer *kf_activation_create(const kf_activation_options *options);
  * is the plain one, m momentum + x (1 - momentum), fed var n / (n - (1 + epsilon)). */
 typedef struct kf_batch_normalization_options {
     KF_LAYER_OPTIONS;
-    int64_t axis;   /* default -1; 1 for channels_first */
-    float momentum; /* 0.99 */
-    float epsilon;  /* 0.001 */
+    int64_t axis;    /* default -1; 1 for channels_first */
+    double momentum; /* 0.99 */
+    double epsilon;  /* 0.001 */
     bool no_center, no_scale;
     const char *beta_initializer, *gamma_initializer;
     const char *moving_mean_initializer, *moving_variance_initializer;
@@ -158,6 +158,7 @@ KF_API kf_layer *kf_concatenate_create(const kf_concatenate_options *options);
 #include "kf/layers_activation.h"
 #include "kf/layers_convolution.h"
 #include "kf/layers_core.h"
+#include "kf/layers_legacy.h"
 #include "kf/layers_merge.h"
 #include "kf/layers_noise.h"
 

@@ -12,7 +12,7 @@ extern "C" {
 /* x where x > 0, else alpha x. */
 typedef struct kf_leaky_relu_options {
     KF_LAYER_OPTIONS;
-    float alpha; /* 0.3 */
+    double alpha; /* 0.3 */
 } kf_leaky_relu_options;
 KF_API kf_layer *kf_leaky_relu_create(const kf_leaky_relu_options *options);
 #define kf_leaky_relu(...) KF_LAYER(leaky_relu, __VA_ARGS__)
@@ -31,7 +31,7 @@ KF_API kf_layer *kf_prelu_create(const kf_prelu_options *options);
 /* x where x > 0, else alpha (e^x - 1). */
 typedef struct kf_elu_options {
     KF_LAYER_OPTIONS;
-    float alpha; /* 1 */
+    double alpha; /* 1 */
 } kf_elu_options;
 KF_API kf_layer *kf_elu_create(const kf_elu_options *options);
 #define kf_elu(...) KF_LAYER(elu, __VA_ARGS__)
@@ -39,7 +39,7 @@ KF_API kf_layer *kf_elu_create(const kf_elu_options *options);
 /* x where x > theta, else 0. */
 typedef struct kf_thresholded_relu_options {
     KF_LAYER_OPTIONS;
-    float theta; /* 1 */
+    double theta; /* 1 */
 } kf_thresholded_relu_options;
 KF_API kf_layer *kf_thresholded_relu_create(const kf_thresholded_relu_options *options);
 #define kf_thresholded_relu(...) KF_LAYER(thresholded_relu, __VA_ARGS__)
@@ -47,9 +47,9 @@ KF_API kf_layer *kf_thresholded_relu_create(const kf_thresholded_relu_options *o
 /* x where x > threshold, at most max_value, else negative_slope (x - threshold). */
 typedef struct kf_relu_options {
     KF_LAYER_OPTIONS;
-    float max_value;      /* 0: none; KF_ZERO: 0 */
-    float negative_slope; /* 0 */
-    float threshold;      /* 0 */
+    double max_value;      /* 0: none; KF_ZERO: 0 */
+    double negative_slope; /* 0 */
+    double threshold;      /* 0 */
 } kf_relu_options;
 KF_API kf_layer *kf_relu_create(const kf_relu_options *options);
 #define kf_relu(...) KF_LAYER(relu, __VA_ARGS__)

@@ -294,7 +294,7 @@ KF_API kf_layer *kf_cropping3d_create(const kf_cropping3d_options *options);
 /* Dropout of whole channels: all places of a channel of a sample fall together. */
 typedef struct kf_spatial_dropout1d_options {
     KF_LAYER_OPTIONS;
-    float rate;
+    double rate;
     int64_t noise_shape[KF_MAX_RANK]; /* read and written as Keras does, and not used */
     int64_t seed;                     /* 0: the graph's */
 } kf_spatial_dropout1d_options;
@@ -303,7 +303,7 @@ KF_API kf_layer *kf_spatial_dropout1d_create(const kf_spatial_dropout1d_options 
 
 typedef struct kf_spatial_dropout_options {
     KF_LAYER_OPTIONS;
-    float rate;
+    double rate;
     int64_t noise_shape[KF_MAX_RANK];
     int64_t seed;
     const char *data_format; /* Keras forgets it when it saves; kf does not */

@@ -25,8 +25,8 @@ extern "C" {
     const char *bias_initializer;      /* zeros */                                                 \
     const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;                     \
     const char *kernel_constraint, *recurrent_constraint, *bias_constraint;                        \
-    float dropout;          /* of the inputs, in training: one mask a gate for all steps */        \
-    float recurrent_dropout /* of the states */
+    double dropout;          /* of the inputs, in training: one mask a gate for all steps */       \
+    double recurrent_dropout /* of the states */
 
 /* What cells with gates take. Implementation 2 has one dropout mask for all gates. */
 #define KF_GATED_CELL_OPTIONS                                                                      \
@@ -102,11 +102,14 @@ KF_API kf_layer *kf_stacked_rnn_cells_create(const kf_stacked_rnn_cells_options 
 #define kf_stacked_rnn_cells(...)                                                                  \
     KF_LAYER(stacked_rnn_cells, .cells = (kf_layer *[]){__VA_ARGS__, NULL})
 
-/* RNN: a cell along the time axis. Takes over the cell, as kf_stacked_rnn_cells does. */
+/* RNN: a cell along the time axis. Takes over the cell, as kf_stacked_rnn_cells does. A call's
+ * constants are for cells that use some: a stack takes them and hands them to those of its cells
+ * that do (none of Keras's own does); a plain cell refuses them. */
 typedef struct kf_rnn_options {
     KF_LAYER_OPTIONS;
     kf_layer *cell;
     KF_RECURRENT_LAYER_OPTIONS;
+    int64_t num_constants; /* how many of its inputs are constants: kf_call sets it */
 } kf_rnn_options;
 KF_API kf_layer *kf_rnn_create(const kf_rnn_options *options);
 #define kf_rnn(...) KF_LAYER(rnn, .cell = __VA_ARGS__)
@@ -128,7 +131,7 @@ typedef struct kf_conv_lstm2d_options {
     const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
     const char *activity_regularizer;
     const char *kernel_constraint, *recurrent_constraint, *bias_constraint;
-    float dropout, recurrent_dropout;
+    double dropout, recurrent_dropout;
     KF_RECURRENT_LAYER_OPTIONS;
 } kf_conv_lstm2d_options;
 KF_API kf_layer *kf_conv_lstm2d_create(const kf_conv_lstm2d_options *options);
@@ -155,7 +158,7 @@ KF_API kf_layer *kf_embedding_create(const kf_embedding_options *options);
 /* Masking: steps whose features are all mask_value become 0 and do not count. */
 typedef struct kf_masking_options {
     KF_LAYER_OPTIONS;
-    float mask_value; /* 0 */
+    double mask_value; /* 0 */
 } kf_masking_options;
 KF_API kf_layer *kf_masking_create(const kf_masking_options *options);
 #define kf_masking(...) KF_LAYER(masking, __VA_ARGS__)

@@ -29,6 +29,7 @@ typedef struct kf_bidirectional_options {
     KF_LAYER_OPTIONS;
     kf_layer *layer;
     const char *merge_mode; /* "concat" (default), "sum", "mul", "ave"; "None": two outputs */
+    int64_t num_constants;  /* how many of its inputs are constants: kf_call sets it */
 } kf_bidirectional_options;
 KF_API kf_layer *kf_bidirectional_create(const kf_bidirectional_options *options);
 #define kf_bidirectional(...) KF_LAYER(bidirectional, .layer = __VA_ARGS__)

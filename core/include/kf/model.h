@@ -28,8 +28,9 @@ KF_API kf_status kf_model_error(const kf_model *model);
 
 /* Sequential: a chain of layers, each applied to the output of the one before. Its input is known
  * from input_shape, or from its first layer where that is a model, an input's layer or an
- * Embedding; else layers wait until the model is built or called on a tensor, and until then
- * kf_model_error says so. The graph owns the model, and the model's graph the layers. */
+ * Embedding; else layers wait until the model is built, called on a tensor or given data by kf_fit,
+ * kf_evaluate, kf_predict or a single batch, and until then kf_model_error says so. Such a model
+ * can be compiled, saved and loaded. The graph owns the model, and the model's graph the layers. */
 typedef struct kf_sequential_options {
     size_t size;
     const char *name;                 /* NULL: sequential_1, sequential_2 … */
@@ -49,8 +50,18 @@ KF_API kf_status kf_sequential_pop(kf_model *model);
 KF_API kf_status kf_sequential_build(kf_model *model, const kf_shape *input_shape);
 
 /* clone_model: the same layers and names with weights of their own, newly initialised. The graph
- * may be the model's or another. */
-KF_API kf_model *kf_model_clone(kf_graph *graph, const kf_model *model);
+ * may be the model's or another. `inputs` are input tensors of that graph to stand upon, one for
+ * each of the model's: kf_model_clone(g, model, .inputs = kf_list(x)); without them the clone makes
+ * its own, named as the model's. Never NULL; a failure poisons it, as with kf_model_create. */
+typedef struct kf_clone_options {
+    size_t size;
+    kf_tensor *const *inputs; /* ended by NULL */
+} kf_clone_options;
+KF_API kf_model *kf_model_clone_with(kf_graph *graph, const kf_model *model,
+                                     const kf_clone_options *options);
+#define kf_model_clone(...) KF_CLONE_CALL(__VA_ARGS__, .size = sizeof(kf_clone_options))
+#define KF_CLONE_CALL(graph, model, ...)                                                           \
+    kf_model_clone_with((graph), (model), &(kf_clone_options){__VA_ARGS__})
 
 /* The model as a layer: calling it calls its layers again, with the same weights. */
 KF_API kf_layer *kf_model_layer(kf_model *model);
@@ -84,7 +95,21 @@ KF_API kf_status kf_model_reset_states(kf_model *model);
 
 /* Texts are the caller's: kf_free. */
 KF_API void kf_free(void *text);
-KF_API kf_status kf_model_summary(const kf_model *model, char **text); /* Keras's table */
+
+/* Keras's model.summary(): three columns for a chain of layers, four for all other models. */
+enum { KF_MAX_LINE_LENGTH = 1000 };
+typedef struct kf_summary_options {
+    size_t size;
+    int32_t line_length; /* 0: 65 for a chain, else 98; up to KF_MAX_LINE_LENGTH */
+    /* Where each column ends, as parts of the line (.33, .55, .67, 1) or in characters; the first 0
+     * stands for Keras's. */
+    double positions[4];
+} kf_summary_options;
+KF_API kf_status kf_model_summary_with(const kf_model *model, char **text,
+                                       const kf_summary_options *options);
+#define kf_model_summary(...) KF_SUMMARY_CALL(__VA_ARGS__, .size = sizeof(kf_summary_options))
+#define KF_SUMMARY_CALL(model, text, ...)                                                          \
+    kf_model_summary_with((model), (text), &(kf_summary_options){__VA_ARGS__})
 KF_API kf_status kf_model_to_json(const kf_model *model, char **text); /* model.to_json() */
 
 /* A model from the text of Keras's to_json(). Poisoned on failure, as with kf_model_create. */

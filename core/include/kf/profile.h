@@ -10,6 +10,8 @@ extern "C" {
 
 typedef struct kf_profile kf_profile;
 
+enum { KF_PROFILE_SIMULATIONS = 16 };
+
 typedef struct kf_profile_options {
     size_t size;
     int64_t batch_size; /* 32 */
@@ -17,6 +19,8 @@ typedef struct kf_profile_options {
     int32_t threads;    /* 0: all CPUs */
     bool inference;     /* profile predict instead of a training step */
     kf_dataset *data;   /* NULL: random numbers and labels */
+    /* numbers of workers to replay a mean step for on virtual workers, 1 … 4096 each; ends at 0 */
+    int32_t simulate[KF_PROFILE_SIMULATIONS];
 } kf_profile_options;
 /* Runs the steps (training changes the weights) and measures. NULL on failure (kf_last_error). */
 KF_API kf_profile *kf_profile_run_with(kf_model *model, const kf_profile_options *options);
@@ -61,6 +65,23 @@ typedef struct kf_profile_event {
 } kf_profile_event;
 KF_API int64_t kf_profile_events(const kf_profile *profile);
 KF_API kf_profile_event kf_profile_event_at(const kf_profile *profile, int64_t index);
+
+/* What so many workers would make of the step: the measured times of its tiles, replayed by the
+ * rules of the scheduler. Caches and the memory's bandwidth, which they would share, are left out.
+ */
+typedef struct kf_profile_simulation {
+    int32_t workers;
+    double step_ns;    /* from start to end                                                 */
+    double bound_ns;   /* no schedule is faster: max(work / workers, span), a span in which
+                        * every tile of an op has a worker of its own                       */
+    double efficiency; /* work / (workers * step_ns)                                        */
+} kf_profile_simulation;
+KF_API int32_t kf_profile_simulations(const kf_profile *profile);
+KF_API const kf_profile_simulation *kf_profile_simulation_at(const kf_profile *profile,
+                                                             int32_t index);
+/* How long the step of simulation `index` had to wait for the node of kf_profile_node_at(node),
+ * going back from its end: nodes with much of it are what limits the step. */
+KF_API double kf_profile_limiting_ns(const kf_profile *profile, int32_t index, int32_t node);
 
 #ifdef __cplusplus
 }

@@ -19,14 +19,14 @@ KF_API void kf_optimizer_free(kf_optimizer *optimizer); /* if never compiled; ac
 
 #define KF_OPTIMIZER_OPTIONS                                                                       \
     size_t size;                                                                                   \
-    float lr;                                                                                      \
-    float decay;    /* lr / (1 + decay * iterations) */                                            \
-    float clipnorm; /* the norm of all gradients together is cut to this; 0: not */                \
-    float clipvalue /* then each element to [-clipvalue, clipvalue]; 0: not */
+    double lr;                                                                                     \
+    double decay;    /* lr / (1 + decay * iterations) */                                           \
+    double clipnorm; /* the norm of all gradients together is cut to this; 0: not */               \
+    double clipvalue /* then each element to [-clipvalue, clipvalue]; 0: not */
 
 typedef struct kf_sgd_options {
     KF_OPTIMIZER_OPTIONS; /* lr 0.01 */
-    float momentum;
+    double momentum;
     bool nesterov;
 } kf_sgd_options;
 KF_API kf_optimizer *kf_sgd_create(const kf_sgd_options *options);
@@ -34,16 +34,16 @@ KF_API kf_optimizer *kf_sgd_create(const kf_sgd_options *options);
 
 typedef struct kf_rmsprop_options {
     KF_OPTIMIZER_OPTIONS; /* lr 0.001 */
-    float rho;            /* 0.9 */
-    float epsilon;        /* 1e-7 */
+    double rho;           /* 0.9 */
+    double epsilon;       /* 1e-7 */
 } kf_rmsprop_options;
 KF_API kf_optimizer *kf_rmsprop_create(const kf_rmsprop_options *options);
 #define kf_rmsprop(...) kf_rmsprop_create(KF_OPTIONS(kf_rmsprop_options, .lr = __VA_ARGS__))
 
 typedef struct kf_adam_options {
-    KF_OPTIMIZER_OPTIONS; /* lr 0.001 */
-    float beta_1, beta_2; /* 0.9, 0.999 */
-    float epsilon;        /* 1e-7 */
+    KF_OPTIMIZER_OPTIONS;  /* lr 0.001 */
+    double beta_1, beta_2; /* 0.9, 0.999 */
+    double epsilon;        /* 1e-7 */
     bool amsgrad;
 } kf_adam_options;
 KF_API kf_optimizer *kf_adam_create(const kf_adam_options *options);
@@ -51,32 +51,32 @@ KF_API kf_optimizer *kf_adam_create(const kf_adam_options *options);
 
 typedef struct kf_adagrad_options {
     KF_OPTIMIZER_OPTIONS; /* lr 0.01 */
-    float epsilon;        /* 1e-7 */
+    double epsilon;       /* 1e-7 */
 } kf_adagrad_options;
 KF_API kf_optimizer *kf_adagrad_create(const kf_adagrad_options *options);
 #define kf_adagrad(...) kf_adagrad_create(KF_OPTIONS(kf_adagrad_options, .lr = __VA_ARGS__))
 
 typedef struct kf_adadelta_options {
     KF_OPTIMIZER_OPTIONS; /* lr 1 */
-    float rho;            /* 0.95 */
-    float epsilon;        /* 1e-7 */
+    double rho;           /* 0.95 */
+    double epsilon;       /* 1e-7 */
 } kf_adadelta_options;
 KF_API kf_optimizer *kf_adadelta_create(const kf_adadelta_options *options);
 #define kf_adadelta(...) kf_adadelta_create(KF_OPTIONS(kf_adadelta_options, .lr = __VA_ARGS__))
 
 typedef struct kf_adamax_options {
-    KF_OPTIMIZER_OPTIONS; /* lr 0.002 */
-    float beta_1, beta_2; /* 0.9, 0.999 */
-    float epsilon;        /* 1e-7 */
+    KF_OPTIMIZER_OPTIONS;  /* lr 0.002 */
+    double beta_1, beta_2; /* 0.9, 0.999 */
+    double epsilon;        /* 1e-7 */
 } kf_adamax_options;
 KF_API kf_optimizer *kf_adamax_create(const kf_adamax_options *options);
 #define kf_adamax(...) kf_adamax_create(KF_OPTIONS(kf_adamax_options, .lr = __VA_ARGS__))
 
 typedef struct kf_nadam_options {
-    KF_OPTIMIZER_OPTIONS; /* lr 0.002; decay has no effect, as in Keras */
-    float beta_1, beta_2; /* 0.9, 0.999 */
-    float epsilon;        /* 1e-7 */
-    float schedule_decay; /* 0.004 */
+    KF_OPTIMIZER_OPTIONS;  /* lr 0.002; decay has no effect, as in Keras */
+    double beta_1, beta_2; /* 0.9, 0.999 */
+    double epsilon;        /* 1e-7 */
+    double schedule_decay; /* 0.004 */
 } kf_nadam_options;
 KF_API kf_optimizer *kf_nadam_create(const kf_nadam_options *options);
 #define kf_nadam(...) kf_nadam_create(KF_OPTIONS(kf_nadam_options, .lr = __VA_ARGS__))
@@ -87,7 +87,7 @@ enum { KF_MAX_METRICS = 16, KF_MAX_OUTPUTS = 32, KF_MAX_CALLBACKS = 16 };
 typedef struct kf_output_options {
     const char *output; /* its layer's name; NULL: by position */
     const char *loss;   /* NULL: not trained, takes no target  */
-    float loss_weight;  /* 1 */
+    double loss_weight; /* 1 */
     const char *metrics[KF_MAX_METRICS];
     const char *weighted_metrics[KF_MAX_METRICS];
     const char *sample_weight_mode; /* NULL: that of all outputs */
@@ -95,10 +95,15 @@ typedef struct kf_output_options {
 
 typedef struct kf_compile_options {
     size_t size;
-    kf_optimizer *optimizer;                   /* NULL: rmsprop */
-    const char *loss;                          /* for every output … */
-    const char *metrics[KF_MAX_METRICS];       /* … and every output */
-    float loss_weights[KF_MAX_OUTPUTS];        /* by position; 1 */
+    kf_optimizer *optimizer; /* NULL: rmsprop */
+    /* For every output; a name of Keras's or a function's of the graph. As tf.keras's objects, the
+     * crossentropies take arguments: "sparse_categorical_crossentropy(from_logits=True)",
+     * "categorical_crossentropy(label_smoothing=0.1)". */
+    const char *loss;
+    /* … and every output. By Keras's names; top-k metrics may say their k, which is 5 else:
+     * "top_k_categorical_accuracy(k=3)". */
+    const char *metrics[KF_MAX_METRICS];
+    double loss_weights[KF_MAX_OUTPUTS];       /* by position; 1 */
     kf_output_options outputs[KF_MAX_OUTPUTS]; /* or output by output */
     /* Metrics that weigh samples as the loss does; Keras names them "weighted_acc" … */
     const char *weighted_metrics[KF_MAX_METRICS];
@@ -108,6 +113,10 @@ typedef struct kf_compile_options {
      * TimeDistributed are computed part by part, and in training twice; the results stay the same
      * to the last bit. A batch that does not fit even so fails with KF_MEMORY. */
     size_t memory_limit_bytes;
+    /* Convolutions only in ways that add up products as they are. Otherwise 3x3 and 5x5 ones may
+     * take Winograd's, 2 to 3 times as fast, whose rounding errors are larger: up to 3e-5 of the
+     * largest value. */
+    bool exact_convolution;
 } kf_compile_options;
 KF_API kf_status kf_compile_with(kf_model *model, const kf_compile_options *options);
 #define kf_compile(model, ...) kf_compile_with((model), KF_OPTIONS(kf_compile_options, __VA_ARGS__))
@@ -130,7 +139,7 @@ KF_API const char *kf_metrics_name(const kf_model *model, int32_t index);
  * class in the data must be listed. Weights by sample win over weights by class. */
 typedef struct kf_class_weight {
     int32_t label;
-    float weight; /* 0 is 0 */
+    double weight; /* 0 is 0 */
 } kf_class_weight;
 typedef struct kf_class_weighting {
     const char *output; /* its layer's name; NULL: the only one */
@@ -196,10 +205,10 @@ KF_API const char *kf_history_bottleneck(const kf_history *history, int32_t epoc
 
 typedef struct kf_fit_options {
     size_t size;
-    int64_t batch_size;     /* 32 */
-    int32_t epochs;         /* 1; the number of the last epoch */
-    int32_t initial_epoch;  /* 0 */
-    float validation_split; /* of the samples, the last ones, before shuffling */
+    int64_t batch_size;      /* 32 */
+    int32_t epochs;          /* 1; the number of the last epoch */
+    int32_t initial_epoch;   /* 0 */
+    double validation_split; /* of the samples, the last ones, before shuffling */
     kf_dataset *validation_data;
     /* "true" (default), "batch", "false", or "window": chunks of the file in any order, and the
      * rows of several of them mixed */
@@ -217,6 +226,9 @@ typedef struct kf_fit_options {
     const char *checkpoint;     /* a file to save the model in while it is trained … */
     int64_t checkpoint_batches; /* … after every so many batches; 0: after every epoch */
     const kf_class_weighting *class_weight; /* in training; validation_data counts each sample 1 */
+    /* Keras's steps, which for arrays mean: every batch is all samples, unshuffled, and an epoch has
+     * so many of them. Instead of batch_size; to validate, both are needed. */
+    int64_t steps_per_epoch, validation_steps;
 } kf_fit_options;
 KF_API kf_status kf_fit_with(kf_model *model, kf_dataset *data, const kf_fit_options *options);
 #define kf_fit(...)                   KF_FIT_CALL(__VA_ARGS__, .size = sizeof(kf_fit_options))
@@ -228,6 +240,7 @@ typedef struct kf_run_options {
     int64_t batch_size; /* 32 */
     int32_t threads, data_workers, max_queue_size;
     kf_callback *callbacks[KF_MAX_CALLBACKS]; /* their batch hooks */
+    int64_t steps; /* instead of batch_size: all samples as one batch, that many times */
 } kf_run_options;
 KF_API kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *values,
                                   const kf_run_options *options);
@@ -235,7 +248,8 @@ KF_API kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *val
 #define KF_EVALUATE_CALL(model, data, values, ...)                                                 \
     kf_evaluate_with((model), (data), (values), &(kf_run_options){__VA_ARGS__})
 
-/* Predictions of all samples, in order, into outputs[i] (samples * elements of output i); or, if
+/* Predictions of all samples, in order, into outputs[i] (samples * elements of output i; with steps
+ * so many times that); or, if
  * `sink` is given, batch by batch to it. No compile needed. */
 typedef kf_status (*kf_sink)(void *context, int32_t output, int64_t first_row, int64_t rows,
                              const float *values);
