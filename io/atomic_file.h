@@ -11,7 +11,8 @@ typedef struct kfi_atomic_file {
     char *temporary; /* in the same folder                                            */
 } kfi_atomic_file;
 
-/* Refuses a target that exists and is no regular file. An old file's permissions are kept. */
+/* Refuses a target that exists and is no regular file. An old file's permissions are kept. What
+ * saves of this user that were killed left in the folder is removed. */
 kf_status kfi_atomic_create(const char *path, kfi_atomic_file *file);
 
 /* After it the file is at its place or, on failure, gone; kfi_atomic_abandon is then harmless. */

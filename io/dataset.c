@@ -37,27 +37,41 @@ int32_t kfi_dataset_find(const kf_dataset *dataset, const char *name) {
     return -1;
 }
 
-kf_status kf_dataset_read(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows,
-                          kf_dtype dtype, void *out) {
-    if (!is_field(dataset, field))
+kf_status kfi_dataset_read(kf_dataset *dataset, const kfi_request *what, void *out) {
+    const int64_t start = what->start, rows = what->rows;
+    if (!is_field(dataset, what->field))
         return kfi_fail(KF_USAGE, "the dataset has %d fields, so no field %d", dataset->n_fields,
-                        field);
-    if (!kf_dtype_size(dtype)) return kfi_fail(KF_USAGE, "unknown element type %d", (int)dtype);
+                        what->field);
+    if (!kf_dtype_size(what->as))
+        return kfi_fail(KF_USAGE, "unknown element type %d", (int)what->as);
     if (start < 0 || rows < 0 || rows > dataset->samples || start > dataset->samples - rows)
         return kfi_fail(KF_USAGE, "the dataset has %lld samples; %lld were asked for from %lld on",
                         (long long)dataset->samples, (long long)rows, (long long)start);
-    return rows ? dataset->read(dataset, field, start, rows, dtype, out) : KF_OK;
+    return rows ? dataset->read(dataset, what, out) : KF_OK;
 }
 
-kf_status kfi_dataset_gather(kf_dataset *dataset, int32_t field, const int64_t *rows, int64_t n,
-                             kf_dtype as, void *out) {
-    const kf_shape shape = kf_dataset_field_shape(dataset, field);
-    const size_t row_bytes = (size_t)kfi_shape_count(&shape) * kf_dtype_size(as);
+kf_status kf_dataset_read(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows,
+                          kf_dtype dtype, void *out) {
+    return kfi_dataset_read(dataset, &(kfi_request){field, start, rows, dtype, KF_ANY}, out);
+}
+
+kf_status kf_dataset_read_epoch(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows,
+                                kf_dtype dtype, int64_t epoch, void *out) {
+    if (epoch < 0) return kfi_fail(KF_USAGE, "epochs count from 0; got %lld", (long long)epoch);
+    return kfi_dataset_read(dataset, &(kfi_request){field, start, rows, dtype, epoch}, out);
+}
+
+kf_status kfi_dataset_gather(kf_dataset *dataset, const kfi_request *what, const int64_t *rows,
+                             void *out) {
+    const kf_shape shape = kf_dataset_field_shape(dataset, what->field);
+    const size_t row_bytes = (size_t)kfi_shape_count(&shape) * kf_dtype_size(what->as);
     kf_status status = KF_OK;
-    for (int64_t first = 0, next; first < n && status == KF_OK; first = next) {
-        for (next = first + 1; next < n && rows[next] == rows[next - 1] + 1;) next++;
-        status = kf_dataset_read(dataset, field, rows[first], next - first, as,
-                                 (char *)out + (size_t)first * row_bytes);
+    kfi_request run = *what;
+    for (int64_t first = 0, next; first < what->rows && status == KF_OK; first = next) {
+        for (next = first + 1; next < what->rows && rows[next] == rows[next - 1] + 1;) next++;
+        run.start = rows[first];
+        run.rows = next - first;
+        status = kfi_dataset_read(dataset, &run, (char *)out + (size_t)first * row_bytes);
     }
     return status;
 }
@@ -67,14 +81,14 @@ typedef struct arrays {
     const void **data;
 } arrays;
 
-static kf_status read_arrays(kf_dataset *base, int32_t field, int64_t start, int64_t rows,
-                             kf_dtype as, void *out) {
+static kf_status read_arrays(kf_dataset *base, const kfi_request *what, void *out) {
     const arrays *dataset = (const arrays *)base;
-    const kfi_field_info *info = &base->fields[field];
+    const kfi_field_info *info = &base->fields[what->field];
     const int64_t per_row = kfi_shape_count(&info->shape);
-    const char *from = dataset->data[field];
-    return kfi_convert(from + (size_t)(start * per_row) * kf_dtype_size(info->dtype), info->dtype,
-                       out, as, rows * per_row, per_row, start, info->name ? info->name : "array");
+    const char *from = dataset->data[what->field];
+    return kfi_convert(from + (size_t)(what->start * per_row) * kf_dtype_size(info->dtype),
+                       info->dtype, out, what->as, what->rows * per_row, per_row, what->start,
+                       info->name ? info->name : "array");
 }
 
 static void free_arrays(kf_dataset *base) {

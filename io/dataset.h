@@ -10,15 +10,22 @@ typedef struct kfi_field_info {
     kf_shape shape; /* of one sample */
 } kfi_field_info;
 
+/* What is read: rows [start, start + rows) of one field as `as`. What a preparation does at random
+ * depends on the epoch of training; KF_ANY: no training, nothing is random. */
+typedef struct kfi_request {
+    int32_t field;
+    int64_t start, rows;
+    kf_dtype as;
+    int64_t epoch;
+} kfi_request;
+
 /* A kind of dataset is this struct with its own data behind it. Reads may come from several threads
  * at once. */
 struct kf_dataset {
     int64_t samples;
     int32_t n_fields;
     kfi_field_info *fields;
-    /* Rows [start, start + rows) of one field as `as`, densely into out. */
-    kf_status (*read)(kf_dataset *dataset, int32_t field, int64_t start, int64_t rows, kf_dtype as,
-                      void *out);
+    kf_status (*read)(kf_dataset *dataset, const kfi_request *what, void *out); /* densely */
     void (*free)(kf_dataset *dataset);
     int64_t chunk_rows; /* rows that a file stores, and reads, together; 0: any */
 };
@@ -26,9 +33,13 @@ struct kf_dataset {
 /* The field of that name; -1 if there is none. */
 int32_t kfi_dataset_find(const kf_dataset *dataset, const char *name);
 
-/* Rows rows[0 … n-1] of a field, in that order; runs of neighbours are read together. */
-kf_status kfi_dataset_gather(kf_dataset *dataset, int32_t field, const int64_t *rows, int64_t n,
-                             kf_dtype as, void *out);
+/* As kf_dataset_read, which asks for no epoch. */
+kf_status kfi_dataset_read(kf_dataset *dataset, const kfi_request *what, void *out);
+
+/* Rows rows[0 … what->rows - 1] of a field, in that order, whatever what->start says; runs of
+ * neighbours are read together. */
+kf_status kfi_dataset_gather(kf_dataset *dataset, const kfi_request *what, const int64_t *rows,
+                             void *out);
 
 /* Converts `count` elements; KF_INVALID with index, value and range for a value that does not fit
  * an integer type or is not whole. Element i belongs to row first_row + i / per_row in the message.

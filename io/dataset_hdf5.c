@@ -20,11 +20,11 @@ typedef struct hdf5_dataset {
     int64_t start;
 } hdf5_dataset;
 
-static kf_status read_rows(kf_dataset *base, int32_t field, int64_t start, int64_t rows,
-                           kf_dtype as, void *out) {
+static kf_status read_rows(kf_dataset *base, const kfi_request *what, void *out) {
     hdf5_dataset *dataset = (hdf5_dataset *)base;
-    return kfi_hdf5_read(dataset->file, dataset->paths[field],
-                         dataset->firsts[field] + dataset->start + start, rows, as, out);
+    return kfi_hdf5_read(dataset->file, dataset->paths[what->field],
+                         dataset->firsts[what->field] + dataset->start + what->start, what->rows,
+                         what->as, out);
 }
 
 static void free_dataset(kf_dataset *base) {

@@ -61,6 +61,21 @@ kf_status kfi_hdf5_check_disk(kfi_hdf5 *file) {
     return kfi_fail(KF_IO, "cannot write '%s': %s", file->path, strerror(file->disk.error));
 }
 
+kf_status kfi_hdf5_check_unchanged(const kfi_hdf5 *file) {
+    struct stat now;
+    if (file->writing) return KF_OK;
+    if (fstat(file->disk.fd, &now) != 0)
+        return kfi_fail(KF_IO, "cannot read '%s': %s", file->path, strerror(errno));
+    if (now.st_size != file->disk.bytes)
+        return kfi_fail(KF_IO,
+                        "'%s' was changed while it was read: it has %lld bytes now, not %lld",
+                        file->path, (long long)now.st_size, (long long)file->disk.bytes);
+    if (now.st_mtim.tv_sec != file->disk.modified.tv_sec ||
+        now.st_mtim.tv_nsec != file->disk.modified.tv_nsec)
+        return kfi_fail(KF_IO, "'%s' was changed while it was read", file->path);
+    return KF_OK;
+}
+
 kf_status kfi_hdf5_check_writing(const kfi_hdf5 *file) {
     if (file->writing && file->id >= 0) return KF_OK;
     return kfi_fail(KF_USAGE, "%s: the file is not open for writing", file->path);
@@ -110,6 +125,7 @@ static kf_status open_disk(kfi_hdf5 *file) {
         return kfi_fail(KF_IO, "cannot open '%s': it is %s", file->path,
                         S_ISDIR(about.st_mode) ? "a folder" : "not a regular file");
     file->disk.bytes = about.st_size;
+    file->disk.modified = about.st_mtim;
     return KF_OK;
 }
 

@@ -9,12 +9,14 @@
 #include "io/hdf5_file.h"
 
 #include <hdf5.h>
+#include <time.h>
 
 /* The file as the operating system has it. HDF5's view of it is the driver in hdf5_disk.c. */
 typedef struct kfi_disk {
     int fd;
     int64_t bytes; /* its length when it was opened for reading                         */
     int error;     /* errno of the first read or write that failed; 0: none so far      */
+    struct timespec modified; /* when it was written to last, then                      */
 } kfi_disk;
 
 /* An access property list that opens `disk` whatever the name; negative on failure. */
@@ -53,6 +55,10 @@ kf_status kfi_hdf5_refused(kfi_hdf5 *file, const char *object, const char *doing
 
 /* KF_IO once any write has failed; the disk's trouble is told at the first chance. */
 kf_status kfi_hdf5_check_disk(kfi_hdf5 *file);
+
+/* KF_IO if somebody has written to the file since it was opened for reading: what was read then is
+ * of no use, and what the library knows of the file may be wrong. */
+kf_status kfi_hdf5_check_unchanged(const kfi_hdf5 *file);
 
 /* KF_USAGE unless the file is being written. */
 kf_status kfi_hdf5_check_writing(const kfi_hdf5 *file);

@@ -53,6 +53,8 @@ static kf_status read_native(kfi_hdf5 *file, const char *path, int64_t start, in
             H5Dread(dataset->id, dataset->memory_type, in_memory, in_file, H5P_DEFAULT, out) < 0)
             status = kfi_hdf5_refused(file, path, "read its data");
         close_selection(in_file, in_memory);
+        const kf_status unchanged = kfi_hdf5_check_unchanged(file);
+        if (unchanged != KF_OK) status = unchanged; /* which is why, if the reading failed */
         if (status == KF_OK) status = check_uint64(file, dataset, start, rows, per_row, out);
     }
     kfi_hdf5_leave();

@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <math.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +16,55 @@
  * of a thread's stack. */
 enum { MAX_DEPTH = 256 };
 
-/* jansson reports some of its failed allocations as errors of the text, so they are noted here. */
-static _Thread_local bool exhausted;
+/* --- jansson's memory ------------------------------------------------------------------------- */
+
+/* Where memory is gone, jansson goes on with half a string, to an error of the text or an assertion
+ * of its own. So a failed allocation leaves it at once, and what it had is in this list. */
+typedef struct block {
+    _Alignas(max_align_t) struct block *before, *after;
+} block;
+
+static _Thread_local block blocks;    /* of the parse under way: a ring */
+static _Thread_local jmp_buf *failed; /* where to go on; NULL: no parse is under way */
 
 static void *allocate(size_t bytes) {
-    void *block = kfi_alloc_plain(bytes);
-    if (!block) exhausted = true;
-    return block;
+    block *made = bytes <= SIZE_MAX - sizeof *made ? kfi_alloc_plain(sizeof *made + bytes) : NULL;
+    if (!made && failed) longjmp(*failed, 1);
+    if (!made) return NULL;
+    *made = (block){.before = blocks.before, .after = &blocks};
+    made->before->after = made->after->before = made;
+    return made + 1;
 }
 
-static void use_own_memory(void) { json_set_alloc_funcs(allocate, kfi_free); }
+static void release(void *bytes) {
+    if (!bytes) return;
+    block *old = (block *)bytes - 1;
+    old->before->after = old->after;
+    old->after->before = old->before;
+    kfi_free(old);
+}
+
+static void use_own_memory(void) { json_set_alloc_funcs(allocate, release); }
+
+/* NULL with *exhausted if memory is gone, else as json_loadb. Nothing is left of a failure. */
+static json_t *load(const char *text, size_t bytes, json_error_t *error, bool *exhausted) {
+    jmp_buf here;
+    blocks = (block){.before = &blocks, .after = &blocks};
+    failed = &here;
+    if (setjmp(here) == 0) {
+        const size_t how = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+        json_t *json = json_loadb(text, bytes, how, error);
+        failed = NULL;
+        *exhausted = false;
+        return json;
+    }
+    failed = NULL;
+    *exhausted = true;
+    while (blocks.after != &blocks) release(blocks.after + 1);
+    return NULL;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static kf_status too_deep(const char *what) {
     return kfi_fail(KF_INVALID, "%s: nested deeper than %d levels", what, MAX_DEPTH);
@@ -79,13 +120,9 @@ kf_status kfi_json_parse(const char *text, size_t bytes, const char *what, kfi_v
     pthread_once(&once, use_own_memory);
     *variant = NULL;
     json_error_t error;
-    exhausted = false;
-    json_t *json =
-        json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (exhausted) { /* also with a result: jansson goes on with half a string */
-        json_decref(json);
-        return kfi_fail(KF_MEMORY, "%s: out of memory", what);
-    }
+    bool exhausted;
+    json_t *json = load(text, bytes, &error, &exhausted);
+    if (exhausted) return kfi_fail(KF_MEMORY, "%s: out of memory", what);
     if (!json && json_error_code(&error) == json_error_stack_overflow) return too_deep(what);
     if (!json)
         return kfi_fail(KF_INVALID, "%s: line %d, column %d: %s", what, error.line, error.column,
