@@ -5,14 +5,7 @@
  * Nobody ever waits for anybody in here. */
 #include "scheduler/worker.h"
 
-/* Below this a task is done before another worker could have fetched it and its data. */
-static const double CHEAP_NS = 2e3;
-/* Cheap work that a worker keeps to itself at most; the same for how long it holds other work. */
-static const double KEEP_NS = 20e3;
-/* Published work that is worth waking somebody for. */
-static const double WAKE_NS = 20e3;
-/* What any task takes at least, for tasks that are said to cost nothing. */
-static const double LEAST_NS = 20;
+#include "scheduler/policy.h"
 
 kfi_worker kfi_worker_new(kfi_crew *crew, int32_t index) {
     return (kfi_worker){.crew = crew,
@@ -29,7 +22,7 @@ kfi_worker kfi_worker_new(kfi_crew *crew, int32_t index) {
 /* Somebody is woken once enough has been published. Worker 0 opens the gate for the first one. */
 static void announce(kfi_worker *w, double cost_ns) {
     w->unannounced_ns += cost_ns;
-    if (w->unannounced_ns < WAKE_NS) return;
+    if (w->unannounced_ns < KFI_WAKE_NS) return;
     w->unannounced_ns = 0;
     kfi_crew *crew = w->crew;
     if (atomic_load_explicit(&crew->workers, memory_order_relaxed) == 1) return;
@@ -78,8 +71,8 @@ static int32_t take_cheap(kfi_worker *w) {
 /* Keeps, holds or publishes a task that is ready; returns the cost of what it has published. */
 static double offer(kfi_worker *w, int32_t number) {
     const double cost_ns = w->nodes[number].cost_ns;
-    if (cost_ns < CHEAP_NS) {
-        if (w->cheap_ns + cost_ns > KEEP_NS) return publish(w, number);
+    if (cost_ns < KFI_CHEAP_NS) {
+        if (w->cheap_ns + cost_ns > KFI_KEEP_NS) return publish(w, number);
         keep_cheap(w, number);
         return 0;
     }
@@ -110,8 +103,8 @@ static int32_t next_task(kfi_worker *w) {
     }
     const int32_t number = take_cheap(w);
     if (w->held != KFI_NONE) {
-        w->held_ns += LEAST_NS + w->nodes[number].cost_ns;
-        if (w->held_ns > KEEP_NS) publish_held(w);
+        w->held_ns += KFI_LEAST_NS + w->nodes[number].cost_ns;
+        if (w->held_ns > KFI_KEEP_NS) publish_held(w);
     }
     return number;
 }
@@ -152,7 +145,7 @@ static bool run_loop(kfi_worker *w, int32_t number, int32_t stage, int32_t n_chu
     kfi_loop *loop = &w->loops[number];
     kfi_loop_open(loop, stage, n_chunks);
     kfi_ready_add(&crew->open, number / 64, UINT64_C(1) << (number % 64));
-    announce(w, WAKE_NS); /* every chunk is worth it */
+    announce(w, KFI_WAKE_NS); /* every chunk is worth it */
     const int32_t chunk = kfi_loop_claim(loop);
     return chunk != KFI_NONE && run_chunks(w, number, chunk);
 }

@@ -13,12 +13,12 @@ static const char *const colours[] = {
 
 static void print_step(const kfi_plan *plan, int32_t s, FILE *out) {
     const kfi_step_info step = kfi_plan_step(plan, s);
-    fprintf(out,
-            "  s%d [label=\"%d %s\\n%s[%d]\\n%s\\n%.1f us, %lld tiles\", style=filled, "
-            "fillcolor=%s];\n",
-            s, s, step.op, step.scope.name ? step.scope.name : "", step.scope.call,
-            kfi_shape_string(&step.shape), step.cost_ns / 1e3, (long long)step.tiles,
-            colours[step.scope.direction]);
+    fprintf(out, "  s%d [label=\"%d %s", s, s, step.op);
+    for (int32_t p = 1; p < plan->steps[s].n_parts; p++)
+        fprintf(out, " + %s", plan->steps[s].parts[p].op->name);
+    fprintf(out, "\\n%s[%d]\\n%s\\n%.1f us, %lld tiles\", style=filled, fillcolor=%s];\n",
+            step.scope.name ? step.scope.name : "", step.scope.call, kfi_shape_string(&step.shape),
+            step.cost_ns / 1e3, (long long)step.tiles, colours[step.scope.direction]);
     for (int32_t i = 0; i < plan->steps[s].n_waits_for; i++)
         fprintf(out, "  s%d -> s%d;\n", plan->steps[s].waits_for[i], s);
 }

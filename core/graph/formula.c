@@ -9,7 +9,7 @@ kf_status kfi_formula_new(bool symbolic, bool training, kfi_formula **formula) {
     *formula = kfi_alloc(1, sizeof **formula);
     if (!*formula) return KF_MEMORY;
     (*formula)->symbolic = symbolic;
-    (*formula)->training = training;
+    (*formula)->training = (*formula)->training_run = training;
     (*formula)->random_state = KFI_NONE;
     return KF_OK;
 }
@@ -28,7 +28,26 @@ void kfi_formula_free(kfi_formula *formula) {
 }
 
 bool kfi_formula_training(const kfi_formula *formula) { return formula->training; }
+bool kfi_formula_training_run(const kfi_formula *formula) { return formula->training_run; }
+bool kfi_formula_is_random(const kfi_formula *formula) {
+    return !kfi_is_none(formula->random_state);
+}
 bool kfi_formula_symbolic(const kfi_formula *formula) { return formula->symbolic; }
+void kfi_formula_be_exact(kfi_formula *formula) { formula->exact = true; }
+bool kfi_formula_is_exact(const kfi_formula *formula) { return formula->exact; }
+
+bool kfi_formula_set_training(kfi_formula *formula, bool training) {
+    const bool before = formula->training;
+    formula->training = training;
+    return before;
+}
+
+bool kfi_formula_mutes_activity(const kfi_formula *formula) { return formula->mutes_activity; }
+bool kfi_formula_mute_activity(kfi_formula *formula, bool mute) {
+    const bool before = formula->mutes_activity;
+    formula->mutes_activity = mute;
+    return before;
+}
 
 kf_status kfi_formula_status(const kfi_formula *formula) {
     if (formula->status == KF_OK) return KF_OK;

@@ -22,7 +22,15 @@ typedef struct kfi_scope {
 kf_status kfi_formula_new(bool symbolic, bool training, kfi_formula **formula);
 void kfi_formula_free(kfi_formula *formula);
 bool kfi_formula_training(const kfi_formula *formula);
+/* Whether what is written next acts as in training, whatever the run is for: Keras's
+ * layer(x, training=True). Returns what held before, to be put back. */
+bool kfi_formula_set_training(kfi_formula *formula, bool training);
+/* Whether the run is for training, so that moving averages move. */
+bool kfi_formula_training_run(const kfi_formula *formula);
 bool kfi_formula_symbolic(const kfi_formula *formula);
+/* Whether convolutions written from now on must be exact (kf_compile's exact_convolution). */
+void kfi_formula_be_exact(kfi_formula *formula);
+bool kfi_formula_is_exact(const kfi_formula *formula);
 
 /* The first failure in this formula (its message restored into kf_last_error), or KF_OK. After a
  * failure all functions give KFI_NONE, so writers need no checks in between. */
@@ -41,7 +49,8 @@ kfi_value kfi_source(kfi_formula *formula, const char *name, kf_dtype dtype, con
 /* A weight's value at this point: what was last assigned to it, else its value before the run. */
 kfi_value kfi_weight_value(kfi_formula *formula, kf_weight *weight);
 kfi_value kfi_random_state(kfi_formula *formula); /* int64 (2): {seed, step}, fed by the trainer */
-uint32_t kfi_random_stream(kfi_formula *formula); /* a number of its own for each dropout */
+bool kfi_formula_is_random(const kfi_formula *formula); /* somebody has asked for it */
+uint32_t kfi_random_stream(kfi_formula *formula);       /* a number of its own for each dropout */
 
 /* kfi_emit(f, "matmul", &(kfi_matmul){0}, x, kernel): the (first) output of an op. Attributes are
  * copied; NULL for none. */
@@ -65,6 +74,11 @@ void kfi_drop_assignments(kfi_formula *formula);
 /* Whether it is the first time that this formula is asked for this key (an address): for what must
  * be written once, however often its layer is called. */
 bool kfi_formula_once(kfi_formula *formula, const void *key);
+
+/* Penalties on outputs are not counted while this is true: inside wrappers. Returns what held
+ * before, to be put back. */
+bool kfi_formula_mute_activity(kfi_formula *formula, bool mute);
+bool kfi_formula_mutes_activity(const kfi_formula *formula);
 
 /* Adds a scalar to the loss: penalties of regularizers. */
 void kfi_add_loss(kfi_formula *formula, kfi_value scalar);

@@ -39,7 +39,9 @@ typedef struct kfi_assignment {
 } kfi_assignment;
 
 struct kfi_formula {
-    bool symbolic, training;
+    bool symbolic, exact;
+    bool mutes_activity;
+    bool training, training_run; /* what is written next; the run as a whole */
     kfi_scope scope;
     kfi_formula_value *values;
     int64_t n_values, values_capacity;
@@ -52,6 +54,7 @@ struct kfi_formula {
     const void **keys; /* of kfi_formula_once */
     int64_t n_keys, keys_capacity;
     bool economical, in_segment;
+    bool unchained; /* each node is a step of its own: for tests of chains */
     kfi_node_range *segments;
     int64_t n_segments, segments_capacity;
     kfi_hold hold;

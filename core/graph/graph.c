@@ -5,6 +5,8 @@
 #include "core/base/status.h"
 
 #include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FIRST_SEED = 20190131, MESSAGE_BYTES = 1024 };
@@ -31,6 +33,8 @@ struct kf_graph {
     kf_tensor poison;
     kf_status status; /* the first error */
     char message[MESSAGE_BYTES];
+    kf_warning_handler warn; /* the user's; NULL: none */
+    void *warn_context;
 };
 
 kf_graph *kf_graph_create(const kf_graph_options *options) {
@@ -58,6 +62,22 @@ void kf_graph_free(kf_graph *graph) {
 kf_status kf_graph_error(const kf_graph *graph) {
     if (!graph) return kfi_fail(KF_USAGE, "the graph is NULL");
     return graph->status == KF_OK ? KF_OK : kfi_fail(graph->status, "%s", graph->message);
+}
+
+void kf_graph_on_warning(kf_graph *graph, kf_warning_handler handler, void *context) {
+    if (!graph) return;
+    graph->warn = handler;
+    graph->warn_context = context;
+}
+
+void kfi_graph_warn(const kf_graph *graph, const char *format, ...) {
+    if (!graph->warn) return;
+    char message[MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    graph->warn(graph->warn_context, message);
 }
 
 kf_tensor *kfi_graph_poison(kf_graph *graph, kf_status status) {

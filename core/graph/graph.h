@@ -19,9 +19,17 @@ struct kf_tensor {
     bool poisoned;
 };
 
+/* What a call was told beside the tensors it is applied to: Keras's keyword arguments. */
+typedef struct kfi_arguments {
+    kf_training training;
+    bool has_mask; /* its last input is the mask to go by */
+    bool no_mask;  /* mask=None: it goes by none, also where one comes with the input */
+} kfi_arguments;
+
 /* One call of a layer on tensors. */
 struct kfi_node {
     kf_layer *layer;
+    kfi_arguments arguments;
     int32_t index; /* in layer->nodes */
     int32_t n_in, n_out;
     kf_tensor **in, **out;
@@ -30,6 +38,10 @@ struct kfi_node {
 
 /* Keeps the first failure of a graph and returns the graph's poisoned tensor. */
 kf_tensor *kfi_graph_poison(kf_graph *graph, kf_status status);
+
+/* Tells the graph's warning handler, if there is one; kf_last_error stays as it is. */
+void kfi_graph_warn(const kf_graph *graph, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
 
 /* A name nobody in the graph has: "dense" -> "dense_3". Freed with kfi_free. */
 char *kfi_graph_unique_name(kf_graph *graph, const char *prefix);

@@ -104,7 +104,8 @@ kf_status kfi_plan_place(kfi_plan *plan) {
     if (status == KF_OK) {
         int64_t n = 0;
         for (int64_t i = 0; i < plan->n_storages; i++)
-            if (plan->storages[i].writer >= 0 && !plan->storages[i].outside)
+            if (plan->storages[i].writer >= 0 && !plan->storages[i].outside &&
+                !plan->storages[i].local)
                 sorted[n++] = &plan->storages[i];
         placed others = {sorted + plan->n_storages, 0};
         place_all(plan, &order, sorted, n, &others);

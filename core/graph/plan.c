@@ -7,8 +7,7 @@
 
 /* --- which nodes run -------------------------------------------------------------------------- */
 
-/* The value whose memory a value shows: itself, or what a chain of views looks at. */
-static int32_t viewed(const kfi_formula *formula, int32_t value) {
+int32_t kfi_viewed(const kfi_formula *formula, int32_t value) {
     int32_t node = formula->values[value].node;
     while (node >= 0 && formula->nodes[node].op->is_view) {
         value = formula->nodes[node].in[0].id;
@@ -32,7 +31,7 @@ static bool can_overwrite(const kfi_formula *formula, const kfi_assignment *assi
         for (int i = 0; i < formula->nodes[n].n_in; i++) {
             const int32_t read = formula->nodes[n].in[i].id;
             if (read == assignment->value.id) return false;
-            const int32_t shown = viewed(formula, read);
+            const int32_t shown = kfi_viewed(formula, read);
             if (formula->values[shown].weight == assignment->weight && n > value->node)
                 return false;
             if (read == maker->in[input].id && n == value->node && i != input) return false;
@@ -137,7 +136,19 @@ static int32_t storage_of_leaf(kfi_plan *plan, const kfi_formula_value *value) {
     return add_storage(plan, (kfi_storage){.is_source = true, .writer = -1});
 }
 
-/* Numbers the steps and gives every value that is alive its storage. */
+/* A chain runs where its last node stands. */
+static void number_steps(kfi_plan *plan, const bool *alive) {
+    const kfi_formula *formula = plan->formula;
+    for (int64_t n = 0; n < formula->n_nodes; n++) plan->step_of_node[n] = -1;
+    for (int32_t n = 0; n < formula->n_nodes; n++) {
+        if (!alive[n] || formula->nodes[n].op->is_view || plan->chain_next[n] >= 0) continue;
+        for (int32_t m = n; m >= 0; m = plan->chain_before[m])
+            plan->step_of_node[m] = plan->n_steps;
+        plan->n_steps++;
+    }
+}
+
+/* Gives every value that is alive its storage. */
 static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_t *readers) {
     const kfi_formula *formula = plan->formula;
     for (int64_t v = 0; v < formula->n_values; v++) {
@@ -148,7 +159,6 @@ static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_
     }
     for (int64_t n = 0; n < formula->n_nodes; n++) {
         const kfi_formula_node *node = &formula->nodes[n];
-        plan->step_of_node[n] = alive[n] && !node->op->is_view ? plan->n_steps++ : -1;
         for (int i = 0; alive[n] && i < node->n_out; i++) {
             const int32_t storage = node->op->is_view ? plan->storage_of_value[node->in[0].id]
                                                       : storage_of_output(plan, node, i, readers,
@@ -166,7 +176,7 @@ static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_
 
 /* The step that makes a value, looking through views; -1 if it comes from outside. */
 static int32_t maker_step(const kfi_plan *plan, kfi_value value) {
-    const int32_t node = plan->formula->values[viewed(plan->formula, value.id)].node;
+    const int32_t node = plan->formula->values[kfi_viewed(plan->formula, value.id)].node;
     return node < 0 ? -1 : plan->step_of_node[node];
 }
 
@@ -189,12 +199,14 @@ static kf_status add_user(kfi_storage *storage, int32_t step) {
 
 static kf_status add_users(kfi_plan *plan, int32_t s) {
     const kfi_step *step = &plan->steps[s];
-    const kfi_formula_node *node = &plan->formula->nodes[step->node];
     kf_status status = KF_OK;
-    for (int i = 0; i < node->n_in && status == KF_OK; i++)
-        status = add_user(&plan->storages[plan->storage_of_value[node->in[i].id]], s);
-    for (int i = 0; i < node->n_out && status == KF_OK; i++)
-        status = add_user(&plan->storages[plan->storage_of_value[node->out[i].id]], s);
+    for (int32_t p = 0; p < step->n_parts; p++) {
+        const kfi_formula_node *node = &plan->formula->nodes[step->parts[p].node];
+        for (int i = 0; i < node->n_in && status == KF_OK; i++)
+            status = add_user(&plan->storages[plan->storage_of_value[node->in[i].id]], s);
+        for (int i = 0; i < node->n_out && status == KF_OK; i++)
+            status = add_user(&plan->storages[plan->storage_of_value[node->out[i].id]], s);
+    }
     if (status == KF_OK && step->scratch >= 0) status = add_user(&plan->storages[step->scratch], s);
     return status;
 }
@@ -202,17 +214,11 @@ static kf_status add_users(kfi_plan *plan, int32_t s) {
 /* A step waits for the makers of its inputs, for what the formula says it comes after, and, if it
  * writes over a weight, for all who use the old value. (Users of a storage taken over in the arena
  * are its makers: nothing to add.) */
-static kf_status link_step(kfi_plan *plan, int32_t s) {
+static void link_part(kfi_plan *plan, int32_t s, const kfi_formula_node *node) {
     kfi_step *step = &plan->steps[s];
-    const kfi_formula_node *node = &plan->formula->nodes[step->node];
-    size_t most = (size_t)node->n_in + (size_t)(node->after.last - node->after.first);
-    for (int i = 0; i < node->n_out; i++)
-        most += (size_t)plan->storages[plan->storage_of_value[node->out[i].id]].n_users;
-    step->waits_for = kfi_alloc(most + 1, sizeof *step->waits_for);
-    if (!step->waits_for) return KF_MEMORY;
     for (int i = 0; i < node->n_in; i++) {
         const int32_t maker = maker_step(plan, node->in[i]);
-        if (maker >= 0) wait_for(step, maker);
+        if (maker >= 0 && maker != s) wait_for(step, maker);
     }
     for (int64_t n = node->after.first; n < node->after.last; n++)
         if (plan->step_of_node[n] >= 0) wait_for(step, plan->step_of_node[n]);
@@ -221,6 +227,21 @@ static kf_status link_step(kfi_plan *plan, int32_t s) {
         for (int64_t u = 0; storage->outside && u < storage->n_users; u++)
             wait_for(step, storage->users[u]);
     }
+}
+
+static kf_status link_step(kfi_plan *plan, int32_t s) {
+    kfi_step *step = &plan->steps[s];
+    size_t most = 0;
+    for (int32_t p = 0; p < step->n_parts; p++) {
+        const kfi_formula_node *node = &plan->formula->nodes[step->parts[p].node];
+        most += (size_t)node->n_in + (size_t)(node->after.last - node->after.first);
+        for (int i = 0; i < node->n_out; i++)
+            most += (size_t)plan->storages[plan->storage_of_value[node->out[i].id]].n_users;
+    }
+    step->waits_for = kfi_alloc(most + 1, sizeof *step->waits_for);
+    if (!step->waits_for) return KF_MEMORY;
+    for (int32_t p = 0; p < step->n_parts; p++)
+        link_part(plan, s, &plan->formula->nodes[step->parts[p].node]);
     return KF_OK;
 }
 
@@ -233,30 +254,62 @@ static double estimate_ns(kfi_cost cost) {
     return 200 + (compute > move ? compute : move);
 }
 
-static kf_status make_step(kfi_plan *plan, int32_t node_index, kfi_step *step) {
+static kf_status make_part(const kfi_plan *plan, int32_t node_index, kfi_part *part) {
     const kfi_formula_node *node = &plan->formula->nodes[node_index];
-    const kfi_op *op = node->op;
     kfi_array *arrays = kfi_alloc((size_t)(node->n_in + node->n_out), sizeof *arrays);
     if (!arrays) return KF_MEMORY;
     for (int i = 0; i < node->n_in; i++) arrays[i] = plan->formula->values[node->in[i].id].type;
     for (int i = 0; i < node->n_out; i++)
         arrays[node->n_in + i] = plan->formula->values[node->out[i].id].type;
-    *step = (kfi_step){.node = node_index, .scratch = -1};
-    step->call = (kfi_call){.attributes = node->attributes,
+    *part = (kfi_part){.op = node->op, .node = node_index, .local_at = -1};
+    part->call = (kfi_call){.attributes = node->attributes,
                             .n_in = node->n_in,
                             .n_out = node->n_out,
                             .in = arrays,
                             .out = arrays + node->n_in};
+    return KF_OK;
+}
+
+/* What follows the first part of a chain finds one of its inputs in the cache. */
+static kfi_cost cost_of_part(const kfi_part *part, bool follows) {
+    if (!part->op->cost) return (kfi_cost){0};
+    kfi_cost cost = part->op->cost(&part->call);
+    if (follows) cost.bytes -= (double)array_bytes(&part->call.out[0]);
+    return cost;
+}
+
+/* The parts of the step whose last node is `last`. */
+static kf_status make_parts(kfi_plan *plan, int32_t last, kfi_step *step) {
+    int32_t n = 0;
+    for (int32_t m = last; m >= 0; m = plan->chain_before[m]) n++;
+    step->parts = kfi_alloc((size_t)n, sizeof *step->parts);
+    if (!step->parts) return KF_MEMORY;
+    step->n_parts = n;
+    kf_status status = KF_OK;
+    for (int32_t m = last; m >= 0 && status == KF_OK; m = plan->chain_before[m])
+        status = make_part(plan, m, &step->parts[--n]);
+    for (int32_t p = 0; p < step->n_parts && status == KF_OK; p++) {
+        const kfi_cost cost = cost_of_part(&step->parts[p], p > 0);
+        step->cost.flops += cost.flops;
+        step->cost.bytes += cost.bytes;
+    }
+    return status;
+}
+
+static kf_status make_step(kfi_plan *plan, int32_t last, kfi_step *step) {
+    *step = (kfi_step){.scratch = -1};
+    kf_status status = make_parts(plan, last, step);
+    if (status != KF_OK) return status;
+    const kfi_op *op = step->parts[0].op;
+    const kfi_call *call = &step->parts[0].call;
     for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++)
-        step->tiles[step->n_stages++] = op->stages[i].tiles ? op->stages[i].tiles(&step->call) : 1;
-    if (op->cost) step->cost = op->cost(&step->call);
+        step->tiles[step->n_stages++] = op->stages[i].tiles ? op->stages[i].tiles(call) : 1;
     step->cost_ns = estimate_ns(step->cost);
-    const size_t local = op->tile_scratch ? (op->tile_scratch(&step->call) + 63) / 64 * 64 : 0;
-    if (local > plan->scratch_bytes) plan->scratch_bytes = local;
-    const size_t shared = op->scratch ? op->scratch(&step->call) : 0;
+    step->scratch_bytes = op->tile_scratch ? (op->tile_scratch(call) + 63) / 64 * 64 : 0;
+    const size_t shared = op->scratch ? op->scratch(call) : 0;
     if (shared) {
-        step->scratch = add_storage(
-            plan, (kfi_storage){.bytes = shared, .writer = plan->step_of_node[node_index]});
+        step->scratch =
+            add_storage(plan, (kfi_storage){.bytes = shared, .writer = plan->step_of_node[last]});
         if (step->scratch < 0) return KF_MEMORY;
     }
     return KF_OK;
@@ -266,10 +319,10 @@ static kf_status make_steps(kfi_plan *plan) {
     plan->steps = kfi_alloc((size_t)plan->n_steps, sizeof *plan->steps);
     if (!plan->steps) return KF_MEMORY;
     kf_status status = KF_OK;
-    for (int64_t n = 0; n < plan->formula->n_nodes && status == KF_OK; n++) {
+    for (int32_t n = 0; n < plan->formula->n_nodes && status == KF_OK; n++) {
         const int32_t s = plan->step_of_node[n];
-        if (s < 0) continue;
-        status = make_step(plan, (int32_t)n, &plan->steps[s]);
+        if (s < 0 || plan->chain_next[n] >= 0) continue;
+        status = make_step(plan, n, &plan->steps[s]);
         if (status == KF_OK) status = link_step(plan, s);
         if (status == KF_OK) status = add_users(plan, s);
     }
@@ -317,19 +370,23 @@ static bool is_fed(const kfi_plan *plan, kfi_value value) {
     return plan->storages[plan->storage_of_value[value.id]].is_source;
 }
 
+static void list_slots_of(kfi_plan *plan, const kfi_part *part) {
+    const kfi_formula_node *node = &plan->formula->nodes[part->node];
+    for (int i = 0; i < node->n_in; i++)
+        if (is_fed(plan, node->in[i]))
+            plan->slots[plan->n_slots++] = (kfi_slot){(kfi_array *)&part->call.in[i], part->node, i,
+                                                      plan->storage_of_value[node->in[i].id]};
+}
+
 static kf_status list_slots(kfi_plan *plan) {
     int64_t n = 0;
-    for (int32_t s = 0; s < plan->n_steps; s++) n += plan->steps[s].call.n_in;
+    for (int32_t s = 0; s < plan->n_steps; s++)
+        for (int32_t p = 0; p < plan->steps[s].n_parts; p++) n += plan->steps[s].parts[p].call.n_in;
     plan->slots = kfi_alloc((size_t)n, sizeof *plan->slots);
     if (!plan->slots) return KF_MEMORY;
-    for (int32_t s = 0; s < plan->n_steps; s++) {
-        const kfi_formula_node *node = &plan->formula->nodes[plan->steps[s].node];
-        for (int i = 0; i < node->n_in; i++)
-            if (is_fed(plan, node->in[i]))
-                plan->slots[plan->n_slots++] =
-                    (kfi_slot){(kfi_array *)&plan->steps[s].call.in[i], s, i,
-                               plan->storage_of_value[node->in[i].id]};
-    }
+    for (int32_t s = 0; s < plan->n_steps; s++)
+        for (int32_t p = 0; p < plan->steps[s].n_parts; p++)
+            list_slots_of(plan, &plan->steps[s].parts[p]);
     return KF_OK;
 }
 
@@ -355,11 +412,16 @@ static kf_status build(kfi_plan *plan, const kfi_value *results, int32_t n_resul
     kf_status status = alive && readers ? KF_OK : KF_MEMORY;
     if (status == KF_OK) {
         count_readers(plan, alive, readers);
+        status = kfi_plan_chain(plan, alive);
+    }
+    if (status == KF_OK) {
+        number_steps(plan, alive);
         status = assign_storages(plan, alive, readers);
     }
+    if (status == KF_OK) status = make_steps(plan);
+    if (status == KF_OK) status = kfi_plan_localize(plan, readers);
     kfi_free(alive);
     kfi_free(readers);
-    if (status == KF_OK) status = make_steps(plan);
     if (status == KF_OK) status = kfi_plan_place(plan);
     if (status == KF_OK) status = make_schedule(plan);
     if (status == KF_OK) status = list_slots(plan);
@@ -396,7 +458,9 @@ void kfi_plan_free(kfi_plan *plan) {
     if (!plan) return;
     kfi_schedule_free(plan->schedule);
     for (int32_t s = 0; plan->steps && s < plan->n_steps; s++) {
-        kfi_free((void *)plan->steps[s].call.in);
+        for (int32_t p = 0; plan->steps[s].parts && p < plan->steps[s].n_parts; p++)
+            kfi_free((void *)plan->steps[s].parts[p].call.in);
+        kfi_free(plan->steps[s].parts);
         kfi_free(plan->steps[s].waits_for);
     }
     for (int64_t i = 0; i < plan->n_storages; i++) kfi_free(plan->storages[i].users);
@@ -405,6 +469,8 @@ void kfi_plan_free(kfi_plan *plan) {
     kfi_free(plan->storages);
     kfi_free(plan->storage_of_value);
     kfi_free(plan->step_of_node);
+    kfi_free(plan->chain_before);
+    kfi_free(plan->chain_next);
     kfi_free(plan->result_arrays);
     kfi_free(plan->results);
     kfi_formula_free(plan->formula);

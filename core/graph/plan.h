@@ -5,6 +5,7 @@
 
 #include "core/graph/formula.h"
 #include "scheduler/schedule.h"
+#include "scheduler/simulate.h"
 #include "scheduler/trace.h"
 
 typedef struct kfi_plan kfi_plan;
@@ -61,6 +62,10 @@ int32_t kfi_plan_steps(const kfi_plan *plan);
 kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t step);
 /* The steps a step waits for. */
 int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **steps);
+
+/* Replays the plan on virtual workers (scheduler/simulate.h); times are by step. */
+kf_status kfi_plan_simulate(const kfi_plan *plan, const double (*stage_ns)[KFI_MAX_STAGES],
+                            int32_t workers, kfi_simulated *result, double *limiting_ns);
 
 /* Graphviz text of the plan; freed with kfi_free. KF_DUMP_PLAN=dot makes each plan write its own
  * into KF_DUMP_DIR (default: the working directory). */

@@ -5,14 +5,27 @@
 #include "core/graph/formula_internal.h"
 #include "core/graph/plan.h"
 
-/* A step: one node of the formula that really runs. */
+/* The longest chain, and the most inputs of a node in one. */
+enum { KFI_CHAIN_PARTS = 8, KFI_CHAIN_INPUTS = 8 };
+
+/* A node of the formula that really runs. */
+typedef struct kfi_part {
+    const kfi_op *op;
+    int32_t node;
+    kfi_call call;    /* its arrays' data are set when the plan is bound to an arena */
+    int64_t local_at; /* where a worker's scratch has output 0, if a tile alone sees it; else -1 */
+} kfi_part;
+
+/* A step: a node, or a chain of them (chain.c): what a tile of the first finishes goes through the
+ * others before the next tile. */
 typedef struct kfi_step {
-    int32_t node;       /* in the formula */
-    kfi_call call;      /* its arrays' data are set when the plan is bound to an arena */
+    kfi_part *parts;
+    int32_t n_parts;
     int32_t *waits_for; /* steps, ascending, no duplicates */
     int32_t n_waits_for;
-    int32_t scratch; /* storage; -1: none */
-    int64_t tiles[KFI_OP_MAX_STAGES];
+    int32_t scratch;                  /* storage of the first part; -1: none */
+    size_t scratch_bytes;             /* of a worker; a multiple of 64       */
+    int64_t tiles[KFI_OP_MAX_STAGES]; /* of the first part                   */
     int32_t n_stages;
     kfi_cost cost;
     double cost_ns;
@@ -23,7 +36,8 @@ typedef struct kfi_step {
 typedef struct kfi_storage {
     const void *outside; /* the weight's data; for a source what is fed; NULL: in the arena */
     bool is_source;
-    bool kept; /* a result: lives to the end of the run */
+    bool kept;  /* a result: lives to the end of the run */
+    bool local; /* in a worker's scratch instead */
     size_t bytes, offset;
     int32_t writer; /* the first step that writes it; -1: from outside */
     int32_t *users;
@@ -33,7 +47,7 @@ typedef struct kfi_storage {
 /* An array of a step that reads fed data. */
 typedef struct kfi_slot {
     kfi_array *array;
-    int32_t step, input, storage;
+    int32_t node, input, storage;
 } kfi_slot;
 
 struct kfi_plan {
@@ -44,8 +58,9 @@ struct kfi_plan {
 
     kfi_step *steps; /* in an order in which every step comes after those it waits for */
     int32_t n_steps;
-    int32_t *step_of_node;     /* -1: dead or a view */
-    int32_t *storage_of_value; /* -1: dead           */
+    int32_t *step_of_node;              /* -1: dead or a view */
+    int32_t *chain_before, *chain_next; /* of each node: its neighbours in its chain, -1: none */
+    int32_t *storage_of_value;          /* -1: dead           */
     kfi_storage *storages;
     int64_t n_storages, storages_capacity;
     kfi_slot *slots;
@@ -56,6 +71,14 @@ struct kfi_plan {
     kfi_schedule *schedule;
     const void *bound; /* the arena's buffer that the arrays point into */
 };
+
+/* The value whose memory a value shows: itself, or what a chain of views looks at. */
+int32_t kfi_viewed(const kfi_formula *formula, int32_t value);
+
+/* Finds the chains among the nodes that are alive; keeps in workers' scratch what only they see
+ * (readers: how many each value has). */
+kf_status kfi_plan_chain(kfi_plan *plan, const bool *alive);
+kf_status kfi_plan_localize(kfi_plan *plan, const int32_t *readers);
 
 /* Gives every storage in the arena its offset and sets peak_bytes. Two may share bytes only if all
  * users of one come before the writer of the other in the order that the steps already have. */

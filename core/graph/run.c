@@ -3,6 +3,7 @@
 #include "scheduler/pool.h"
 
 #include <pthread.h>
+#include <string.h>
 
 void kfi_plan_feed(kfi_plan *plan, kfi_value source, const void *data) {
     plan->storages[plan->storage_of_value[source.id]].outside = data;
@@ -40,10 +41,9 @@ static const char *source_name(const kfi_plan *plan, kfi_value value) {
 bool kfi_plan_bad_index(const kfi_plan *plan, kfi_bad_index *bad) {
     for (int64_t i = 0; i < plan->n_slots; i++) {
         const kfi_slot *slot = &plan->slots[i];
-        const kfi_step *step = &plan->steps[slot->step];
-        const kfi_formula_node *node = &plan->formula->nodes[step->node];
+        const kfi_formula_node *node = &plan->formula->nodes[slot->node];
         if (node->op->index_input - 1 != slot->input) continue;
-        const kfi_array *of = &step->call.in[node->op->index_of];
+        const kfi_array *of = &plan->formula->values[node->in[node->op->index_of].id].type;
         const int axis = kfi_axis(node->op->index_axis, of->shape.rank);
         const int64_t limit = of->shape.dims[axis], count = kfi_shape_count(&slot->array->shape);
         const void *indices = plan->storages[slot->storage].outside;
@@ -73,16 +73,20 @@ static void bind_results(kfi_plan *plan, const void *buffer) {
             address(plan, plan->storage_of_value[plan->results[i].id], buffer);
 }
 
+static void bind_part(const kfi_plan *plan, const kfi_part *part, const void *buffer) {
+    const kfi_formula_node *node = &plan->formula->nodes[part->node];
+    kfi_array *in = (kfi_array *)part->call.in, *out = (kfi_array *)part->call.out;
+    for (int i = 0; i < node->n_in; i++)
+        in[i].data = address(plan, plan->storage_of_value[node->in[i].id], buffer);
+    for (int i = 0; i < node->n_out; i++)
+        out[i].data = address(plan, plan->storage_of_value[node->out[i].id], buffer);
+}
+
 static void bind(kfi_plan *plan, const void *buffer) {
     for (int32_t s = 0; s < plan->n_steps; s++) {
         kfi_step *step = &plan->steps[s];
-        const kfi_formula_node *node = &plan->formula->nodes[step->node];
-        kfi_array *in = (kfi_array *)step->call.in, *out = (kfi_array *)step->call.out;
-        for (int i = 0; i < node->n_in; i++)
-            in[i].data = address(plan, plan->storage_of_value[node->in[i].id], buffer);
-        for (int i = 0; i < node->n_out; i++)
-            out[i].data = address(plan, plan->storage_of_value[node->out[i].id], buffer);
-        if (step->scratch >= 0) step->call.scratch = address(plan, step->scratch, buffer);
+        for (int32_t p = 0; p < step->n_parts; p++) bind_part(plan, &step->parts[p], buffer);
+        if (step->scratch >= 0) step->parts[0].call.scratch = address(plan, step->scratch, buffer);
     }
     plan->bound = buffer;
 }
@@ -94,13 +98,69 @@ typedef struct running {
     char *scratch; /* of worker 0, the others' follow */
 } running;
 
+/* A part's call with arrays of its own, for pointing them at a worker's scratch. */
+typedef struct own_call {
+    kfi_call call;
+    kfi_array in[KFI_CHAIN_INPUTS], out[KFI_OP_MAX_OUTPUTS];
+} own_call;
+
+static void copy_call(own_call *own, const kfi_part *part) {
+    own->call = part->call;
+    memcpy(own->in, part->call.in, (size_t)part->call.n_in * sizeof *own->in);
+    memcpy(own->out, part->call.out, (size_t)part->call.n_out * sizeof *own->out);
+    own->call.in = own->in;
+    own->call.out = own->out;
+}
+
+/* Where a local array would begin, of which the scratch holds the elements from `first` on. */
+static void *local_data(const kfi_part *part, char *scratch, int64_t first) {
+    return (void *)((uintptr_t)(scratch + part->local_at) - (uintptr_t)first * sizeof(float));
+}
+
+/* Points output 0 of part p and what the next part reads of it at the worker's scratch. */
+static void localize(const kfi_plan *plan, const kfi_step *step, own_call *calls, int32_t p,
+                     char *scratch, int64_t first) {
+    const kfi_part *part = &step->parts[p];
+    if (part->local_at < 0) return;
+    void *data = local_data(part, scratch, first);
+    const int32_t value = plan->formula->nodes[part->node].out[0].id;
+    const kfi_formula_node *next = &plan->formula->nodes[step->parts[p + 1].node];
+    calls[p].out[0].data = data;
+    for (int i = 0; i < next->n_in; i++)
+        if (next->in[i].id == value) calls[p + 1].in[i].data = data;
+}
+
+/* The tile of the first part, then what it finished, run by run, through the parts that follow. */
+static void run_chain(const kfi_plan *plan, const kfi_step *step, const kfi_tile *tile,
+                      char *scratch) {
+    own_call calls[KFI_CHAIN_PARTS];
+    const kfi_op *op = step->parts[0].op;
+    const kfi_region region = op->region(&step->parts[0].call, tile->stage, tile->tile);
+    for (int32_t p = 0; p < step->n_parts; p++) copy_call(&calls[p], &step->parts[p]);
+    for (int32_t p = 0; p < step->n_parts; p++)
+        localize(plan, step, calls, p, scratch, region.first);
+    op->stages[tile->stage].kernel(&calls[0].call, tile->tile, scratch);
+    const bool whole = region.width == region.stride;
+    const int64_t runs = whole && region.rows ? 1 : region.rows;
+    const int64_t width = whole ? region.rows * region.width : region.width;
+    for (int64_t r = 0; r < runs && width > 0; r++)
+        for (int32_t p = 1; p < step->n_parts; p++) {
+            const int64_t begin = region.first + r * region.stride;
+            calls[p].call.part = (kfi_span){begin, begin + width};
+            step->parts[p].op->stages[0].kernel(&calls[p].call, 0, NULL);
+        }
+}
+
 static kf_status run_tile(void *context, const kfi_tile *tile) {
     const running *run = context;
     const kfi_step *step = &run->plan->steps[tile->task];
-    const kfi_op *op = run->plan->formula->nodes[step->node].op;
-    if (op->run) return op->run(&step->call);
-    void *local = run->scratch + (size_t)tile->worker * run->plan->scratch_bytes;
-    op->stages[tile->stage].kernel(&step->call, tile->tile, local);
+    const kfi_part *part = &step->parts[0];
+    if (part->op->run) return part->op->run(&part->call);
+    char *scratch = run->scratch + (size_t)tile->worker * run->plan->scratch_bytes;
+    if (step->n_parts > 1)
+        run_chain(run->plan, step, tile, scratch);
+    else
+        part->op->stages[tile->stage].kernel(&part->call, tile->tile, scratch);
     return KF_OK;
 }
 
@@ -111,8 +171,8 @@ static kf_status check_fed(const kfi_plan *plan) {
         if (!plan->storages[plan->slots[i].storage].outside)
             return kfi_fail(
                 KF_USAGE, "'%s' was not fed",
-                source_name(plan, plan->formula->nodes[plan->steps[plan->slots[i].step].node]
-                                      .in[plan->slots[i].input]));
+                source_name(plan,
+                            plan->formula->nodes[plan->slots[i].node].in[plan->slots[i].input]));
     return KF_OK;
 }
 
@@ -148,12 +208,12 @@ int32_t kfi_plan_steps(const kfi_plan *plan) { return plan->n_steps; }
 
 kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t index) {
     const kfi_step *step = &plan->steps[index];
-    const kfi_formula_node *node = &plan->formula->nodes[step->node];
+    const kfi_formula_node *node = &plan->formula->nodes[step->parts[0].node];
     kfi_step_info info = {.op = node->op->name,
                           .scope = node->scope,
                           .cost = step->cost,
                           .cost_ns = step->cost_ns,
-                          .shape = step->call.out[0].shape};
+                          .shape = step->parts[0].call.out[0].shape};
     for (int i = 0; i < step->n_stages; i++) info.tiles += step->tiles[i];
     return info;
 }
@@ -161,4 +221,9 @@ kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t index) {
 int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **steps) {
     *steps = plan->steps[step].waits_for;
     return plan->steps[step].n_waits_for;
+}
+
+kf_status kfi_plan_simulate(const kfi_plan *plan, const double (*stage_ns)[KFI_MAX_STAGES],
+                            int32_t workers, kfi_simulated *result, double *limiting_ns) {
+    return kfi_simulate(plan->schedule, stage_ns, workers, result, limiting_ns);
 }

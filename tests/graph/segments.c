@@ -56,7 +56,8 @@ static void free_network(network *net) {
 static int count_steps(const kfi_plan *plan, const char *op) {
     int count = 0;
     for (int32_t s = 0; s < kfi_plan_steps(plan); s++)
-        count += strcmp(kfi_plan_step(plan, s).op, op) == 0;
+        for (int32_t p = 0; p < plan->steps[s].n_parts; p++)
+            count += strcmp(plan->steps[s].parts[p].op->name, op) == 0;
     return count;
 }
 
