@@ -239,13 +239,13 @@ static const kfi_example gradient_examples[] = {
     {                                                                                              \
         .name = #op, .attributes_size = bytes, .infer = kfi_infer_same_1,                          \
         .stages = {{op, kfi_element_tiles}}, .gradient = derivative, .cost = cost_,                \
-        .examples = examples_, .in_place = {1},                                                    \
+        .examples = examples_, .in_place = {1}, KFI_ELEMENT_WISE,                                  \
     }
 #define CHAIN(op, bytes, cost_, examples_)                                                         \
     {                                                                                              \
         .name = #op, .attributes_size = bytes, .infer = kfi_infer_same_2,                          \
         .stages = {{op, kfi_element_tiles}}, .cost = cost_, .examples = examples_,                 \
-        .in_place = {1},                                                                           \
+        .in_place = {1}, KFI_ELEMENT_WISE,                                                         \
     }
 
 const kfi_op KFI_OP(clipped_relu) = FUNCTION(clipped_relu, sizeof(kfi_clipped_relu), derive_clipped,

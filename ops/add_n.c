@@ -52,4 +52,5 @@ const kfi_op KFI_OP(add_n) = {
     .cost = cost,
     .examples = examples,
     .in_place = {1},
+    KFI_ELEMENT_WISE,
 };

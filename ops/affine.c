@@ -41,4 +41,5 @@ const kfi_op KFI_OP(affine) = {
     .cost = kfi_cheap_cost,
     .examples = examples,
     .in_place = {1},
+    KFI_ELEMENT_WISE,
 };

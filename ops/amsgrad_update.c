@@ -61,4 +61,5 @@ const kfi_op KFI_OP(amsgrad_update) = {
     .cost = cost,
     .examples = examples,
     .in_place = {1, 4, 5, 6},
+    KFI_ELEMENT_WISE,
 };

@@ -32,6 +32,7 @@ typedef struct kfi_conv {
     int64_t stride[KFI_MAX_SPATIAL], dilation[KFI_MAX_SPATIAL];
     kfi_padding padding;
     int64_t size[KFI_MAX_SPATIAL];
+    bool exact; /* only ways that add up products as they are: no Winograd */
 } kfi_conv;
 
 /* local_conv(x, w): a valid convolution with weights of its own at each place of the window, in
@@ -200,6 +201,9 @@ typedef enum kfi_squash {
 typedef struct kfi_recurrence {
     kfi_squash activation, gate_activation;
     bool has_states, has_mask, has_bias, reset_after, has_dc;
+    /* Masks of the states' dropout, the last input (drops, batch, units): 0, one for all gates, or
+     * one a gate. */
+    int32_t drops;
 } kfi_recurrence;
 
 #endif

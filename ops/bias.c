@@ -130,6 +130,7 @@ const kfi_op KFI_OP(bias_add) = {
     .cost = kfi_cheap_cost,
     .examples = bias_add_examples,
     .in_place = {1},
+    KFI_ELEMENT_WISE,
 };
 
 const kfi_op KFI_OP(bias_gradient) = {

@@ -1,6 +1,6 @@
-/* conv(x, w): convolution (convolution.h has the formula). A tile is a block of places of y: their
- * patches of x times w. */
-#include "ops/convolution.h"
+/* conv(x, w): convolution (convolution.h has the formula): the patches of x behind the places of y,
+ * times w. */
+#include "ops/conv_ways.h"
 
 static kf_status infer_conv(kfi_shaping *s) {
     const kfi_conv *a = s->attributes;
@@ -25,43 +25,86 @@ static kfi_convolution describe_conv(const kfi_call *call) {
     return kfi_conv_describe(call->attributes, &call->in[0], &call->in[1], &call->out[0]);
 }
 
-static kfi_blocks cut_conv(const kfi_convolution *c, const kfi_patches *p) {
-    return kfi_conv_cut(c->batch * kfi_patch_positions(p), kfi_patch_values(p), c->out);
+/* Whether the weights are copied into blocks: one block of whole vectors is what they are. */
+static bool needs_packing(const kfi_gathering *g) {
+    return g->w_columns != g->out || g->w_block < g->out;
+}
+
+static kfi_gathering gathering_of(const kfi_call *call) {
+    const kfi_convolution c = describe_conv(call);
+    kfi_gathering g = {.patches = kfi_conv_patches(&c, kfi_in(call, 0)),
+                       .batch = c.batch,
+                       .out = c.out,
+                       .to = kfi_out(call, 0),
+                       .exact = ((const kfi_conv *)call->attributes)->exact};
+    for (int i = 0; i < 3; i++) g.land[i] = (kfi_landing_axis){0, 1, c.axis[i].positions};
+    kfi_set_blocks(&g, kfi_choose_way(&g));
+    g.w = needs_packing(&g) ? call->scratch : kfi_in(call, 1);
+    g.prepared = call->scratch;
+    return g;
+}
+
+/* The packed weights, or what a way prepares of the weights as they are. */
+static size_t scratch_conv(const kfi_call *call) {
+    const kfi_gathering g = gathering_of(call);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    int64_t floats = way->prepare ? way->prepared_floats(&g) : 0;
+    if (needs_packing(&g)) floats = kfi_patch_values(&g.patches) * g.w_columns;
+    return (size_t)floats * sizeof(float);
+}
+
+static int64_t pack_step(const kfi_gathering *g) {
+    return kfi_larger(KFI_TILE_ELEMENTS / kfi_larger(g->w_columns, 1), 1);
+}
+
+static int64_t tiles_weights(const kfi_call *call) {
+    const kfi_gathering g = gathering_of(call);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    if (way->prepare) return way->prepare_tiles(&g);
+    return needs_packing(&g) ? kfi_tile_count(kfi_patch_values(&g.patches), pack_step(&g)) : 1;
+}
+
+static void pack_rows(const kfi_gathering *g, kfi_range rows, const float *w, float *packed) {
+    for (int64_t row = rows.first; row < rows.last; row++)
+        for (int64_t first = 0; first < g->out; first += g->w_block) {
+            const int64_t width = kfi_weight_row(g, first);
+            const int64_t count = kfi_smaller(width, g->out - first);
+            float *to = packed + kfi_weight_block(g, first) + row * width;
+            kfi_copy_floats(to, w + row * g->out + first, count);
+            kfi_zero_floats(to + count, width - count);
+        }
+}
+
+static void arrange_weights(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_gathering g = gathering_of(call);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    const kfi_range rows = kfi_tile_range(kfi_patch_values(&g.patches), pack_step(&g), tile);
+    if (way->prepare)
+        way->prepare(&g, tile, call->scratch);
+    else if (needs_packing(&g))
+        pack_rows(&g, rows, kfi_in(call, 1), call->scratch);
 }
 
 static int64_t tiles_conv(const kfi_call *call) {
-    const kfi_convolution c = describe_conv(call);
-    const kfi_patches p = kfi_conv_patches(&c, NULL);
-    const kfi_blocks b = cut_conv(&c, &p);
-    return b.row_tiles * b.column_tiles;
+    const kfi_gathering g = gathering_of(call);
+    return kfi_choose_way(&g)->tiles(&g);
 }
 
 static size_t tile_scratch_conv(const kfi_call *call) {
-    const kfi_convolution c = describe_conv(call);
-    const kfi_patches p = kfi_conv_patches(&c, NULL);
-    if (kfi_patches_are_source(&p)) return 0;
-    return (size_t)(cut_conv(&c, &p).rows * kfi_patch_values(&p)) * sizeof(float);
+    const kfi_gathering g = gathering_of(call);
+    return kfi_choose_way(&g)->local_bytes(&g);
 }
 
 static void convolve(const kfi_call *call, int64_t tile, void *local) {
-    const kfi_convolution c = describe_conv(call);
-    const kfi_patches p = kfi_conv_patches(&c, kfi_in(call, 0));
-    const kfi_blocks b = cut_conv(&c, &p);
-    const kfi_range rows =
-        kfi_tile_range(c.batch * kfi_patch_positions(&p), b.rows, tile / b.column_tiles);
-    const kfi_range columns = kfi_tile_range(c.out, b.columns, tile % b.column_tiles);
-    const int64_t values = kfi_patch_values(&p);
-    kfi_gemm(&(kfi_product){
-        .m = rows.last - rows.first,
-        .n = columns.last - columns.first,
-        .k = values,
-        .a = kfi_conv_rows(&p, rows, local),
-        .a_row = values,
-        .b = kfi_in(call, 1) + columns.first,
-        .b_row = c.out,
-        .c = kfi_out(call, 0) + rows.first * c.out + columns.first,
-        .c_row = c.out,
-    });
+    const kfi_gathering g = gathering_of(call);
+    kfi_choose_way(&g)->run(&g, tile, local);
+}
+
+static kfi_region region_conv(const kfi_call *call, int stage, int64_t tile) {
+    if (stage == 0) return (kfi_region){0};
+    const kfi_gathering g = gathering_of(call);
+    return kfi_choose_way(&g)->region(&g, tile);
 }
 
 static kf_status derive_conv(kfi_derivation *d) {
@@ -72,8 +115,8 @@ static kf_status derive_conv(kfi_derivation *d) {
 }
 
 static kfi_cost cost_conv(const kfi_call *call) {
-    const kfi_convolution c = describe_conv(call);
-    return kfi_conv_cost(call, &c);
+    const kfi_gathering g = gathering_of(call);
+    return (kfi_cost){kfi_choose_way(&g)->flops(&g), kfi_call_bytes(call)};
 }
 
 static const kfi_example conv_examples[] = {
@@ -119,9 +162,11 @@ const kfi_op KFI_OP(conv) = {
     .name = "conv",
     .attributes_size = sizeof(kfi_conv),
     .infer = infer_conv,
-    .stages = {{convolve, tiles_conv}},
+    .stages = {{arrange_weights, tiles_weights}, {convolve, tiles_conv}},
     .gradient = derive_conv,
+    .scratch = scratch_conv,
     .tile_scratch = tile_scratch_conv,
     .cost = cost_conv,
     .examples = conv_examples,
+    .region = region_conv,
 };

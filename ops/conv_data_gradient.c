@@ -1,9 +1,11 @@
 /* conv_data_gradient(dy, w) -> dx, also the forward of transposed convolution (convolution.h has
  * the formula). It gathers: the places of x fall into phases by place mod stride, and each tap of w
  * reaches one phase only; so a place of x is written by one tile, no zeros are multiplied, and
- * strides cost nothing. Stage 1 packs w by phases; in stage 2 a tile is a block of places of one
- * phase: their patches of dy times that phase's weights. */
-#include "ops/convolution.h"
+ * strides cost nothing. Stage 1 packs w by phases, stage 2 is for ways that prepare weights; in
+ * stage 3 each phase is a gathering: patches of dy times that phase's weights. */
+#include "ops/conv_ways.h"
+
+enum { PACK = 16 };
 
 static kf_status infer_data_gradient(kfi_shaping *s) {
     const kfi_conv *a = s->attributes;
@@ -76,8 +78,12 @@ static phase phase_at(const kfi_convolution *c, int64_t index) {
     return describe_phase(c, (const int64_t[]){index / (s1 * s2), index / s2 % s1, index % s2});
 }
 
-static int64_t phase_taps(const phase *p) {
-    return p->axis[0].taps * p->axis[1].taps * p->axis[2].taps;
+static int64_t count_taps_of(const kfi_convolution *c) {
+    return c->axis[0].kernel * c->axis[1].kernel * c->axis[2].kernel;
+}
+
+static int64_t count_packed(const kfi_convolution *c) {
+    return count_taps_of(c) * c->out * kfi_whole_vectors(c->in);
 }
 
 /* Where the packed weights of a phase start, counted in taps. */
@@ -88,37 +94,65 @@ static int64_t taps_before(const kfi_convolution *c, const phase *p) {
            a[0].taps * a[1].taps * a[2].taps_before;
 }
 
-static kfi_patches patches_of_dy(const kfi_convolution *c, const phase *p, const float *dy) {
-    kfi_patches patches = {.source = dy, .channels = c->out};
-    for (int i = 0; i < 3; i++) {
-        const phase_axis *a = &p->axis[i];
-        patches.axis[i] =
-            (kfi_patch_axis){c->axis[i].positions, a->places, 1, a->first, a->step, a->taps};
-    }
-    return patches;
-}
-
 static kfi_convolution describe_data_gradient(const kfi_call *call) {
     return kfi_conv_describe(call->attributes, &call->out[0], &call->in[1], &call->in[0]);
 }
 
-/* Rows of w are (tap, input channel). */
-static int64_t pack_rows(const kfi_convolution *c) {
-    return c->axis[0].kernel * c->axis[1].kernel * c->axis[2].kernel * c->in;
+/* Where the packed weights of a phase begin: those before it take whole vectors at most. */
+static float *packed_weights(const kfi_call *call, const kfi_convolution *c, const phase *p) {
+    return (float *)call->scratch + taps_before(c, p) * c->out * kfi_whole_vectors(c->in);
 }
 
+/* Behind all of them stands what a way prepares: one that does takes no phases. */
+static float *prepared_weights(const kfi_call *call, const kfi_convolution *c) {
+    return (float *)call->scratch + count_packed(c);
+}
+
+/* A phase as a gathering of dy. */
+static kfi_gathering gathering_of(const kfi_call *call, const kfi_convolution *c, const phase *p) {
+    kfi_gathering g = {.patches = {.source = kfi_in(call, 0), .channels = c->out},
+                       .batch = c->batch,
+                       .out = c->in,
+                       .to = kfi_out(call, 0),
+                       .exact = ((const kfi_conv *)call->attributes)->exact};
+    for (int i = 0; i < 3; i++) {
+        const phase_axis *a = &p->axis[i];
+        g.patches.axis[i] =
+            (kfi_patch_axis){c->axis[i].positions, a->places, 1, a->first, a->step, a->taps};
+        g.land[i] = (kfi_landing_axis){a->phase, c->axis[i].stride, c->axis[i].size};
+    }
+    kfi_set_blocks(&g, kfi_choose_way(&g));
+    if (!call->scratch) return g;
+    g.w = packed_weights(call, c, p);
+    g.prepared = prepared_weights(call, c);
+    return g;
+}
+
+static kfi_gathering gathering_at(const kfi_call *call, const kfi_convolution *c, int64_t index) {
+    const phase p = phase_at(c, index);
+    return gathering_of(call, c, &p);
+}
+
+/* --- weights ---------------------------------------------------------------------------------- */
+
+static size_t scratch_data_gradient(const kfi_call *call) {
+    const kfi_convolution c = describe_data_gradient(call);
+    const kfi_gathering g = gathering_at(call, &c, 0);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    const int64_t prepared = way->prepare ? way->prepared_floats(&g) : 0;
+    return (size_t)(count_packed(&c) + prepared) * sizeof(float);
+}
+
+/* Packing goes by squares: PACK output channels of a tap, whose columns become rows. */
+static int64_t pack_squares(const kfi_convolution *c) { return kfi_divide_up(c->out, PACK); }
+
 static int64_t pack_step(const kfi_convolution *c) {
-    return kfi_larger(KFI_TILE_ELEMENTS / c->out, 1);
+    return kfi_larger(KFI_TILE_ELEMENTS / 4 / (PACK * kfi_larger(c->in, 1)), 1);
 }
 
 static int64_t tiles_pack(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
-    return kfi_tile_count(pack_rows(&c), pack_step(&c));
-}
-
-static size_t scratch_data_gradient(const kfi_call *call) {
-    const kfi_convolution c = describe_data_gradient(call);
-    return (size_t)(pack_rows(&c) * c.out) * sizeof(float);
+    return kfi_tile_count(count_taps_of(&c) * pack_squares(&c), pack_step(&c));
 }
 
 /* Tap (k0, k1, k2) of w, as its phase and its number there. */
@@ -136,110 +170,90 @@ static phase phase_of_tap(const kfi_convolution *c, const int64_t tap[3], int64_
     return p;
 }
 
-/* w (taps…, in, out) -> for each phase (in, taps of the phase, out). */
-static void pack_weights(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
-    const kfi_convolution c = describe_data_gradient(call);
-    const int64_t k1 = c.axis[1].kernel, k2 = c.axis[2].kernel;
-    const kfi_range rows = kfi_tile_range(pack_rows(&c), pack_step(&c), tile);
-    const float *w = kfi_in(call, 1);
-    for (int64_t row = rows.first; row < rows.last;) {
-        const int64_t tap = row / c.in;
-        int64_t number;
-        const phase p =
-            phase_of_tap(&c, (const int64_t[]){tap / (k1 * k2), tap / k2 % k1, tap % k2}, &number);
-        const int64_t taps = phase_taps(&p);
-        float *packed = (float *)call->scratch + taps_before(&c, &p) * c.in * c.out;
-        for (; row < rows.last && row / c.in == tap; row++)
-            kfi_copy_floats(packed + (row % c.in * taps + number) * c.out, w + row * c.out, c.out);
+/* from (in, out), these columns of it -> as rows from `row` on into the phase's weights. */
+static void transpose_columns(const kfi_gathering *g, const float *from, kfi_range columns,
+                              int64_t row, float *w) {
+    const int64_t outs = g->patches.channels, width = columns.last - columns.first;
+    for (int64_t first = 0; first < g->out; first += g->w_block) {
+        const int64_t step = kfi_weight_row(g, first), count = kfi_smaller(step, g->out - first);
+        float *to = w + kfi_weight_block(g, first) + (row + columns.first) * step;
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t j = 0; j < width; j++)
+                to[j * step + i] = from[(first + i) * outs + columns.first + j];
+        for (int64_t j = 0; j < width; j++) kfi_zero_floats(to + j * step + count, step - count);
     }
 }
 
-static kfi_blocks cut_phase(const kfi_convolution *c, const kfi_patches *p) {
-    return kfi_conv_cut(c->batch * kfi_patch_positions(p), kfi_patch_values(p), c->in);
+/* w (taps…, in, out) -> for each phase (taps of the phase, out, in). */
+static void pack_weights(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_convolution c = describe_data_gradient(call);
+    const int64_t k1 = c.axis[1].kernel, k2 = c.axis[2].kernel, squares = pack_squares(&c);
+    const kfi_range units = kfi_tile_range(count_taps_of(&c) * squares, pack_step(&c), tile);
+    for (int64_t unit = units.first; unit < units.last; unit++) {
+        const int64_t tap = unit / squares;
+        int64_t number;
+        const phase p =
+            phase_of_tap(&c, (const int64_t[]){tap / (k1 * k2), tap / k2 % k1, tap % k2}, &number);
+        const kfi_gathering g = gathering_of(call, &c, &p);
+        transpose_columns(&g, kfi_in(call, 1) + tap * c.in * c.out,
+                          kfi_tile_range(c.out, PACK, unit % squares), number * c.out,
+                          packed_weights(call, &c, &p));
+    }
 }
+
+static int64_t tiles_prepare(const kfi_call *call) {
+    const kfi_convolution c = describe_data_gradient(call);
+    const kfi_gathering g = gathering_at(call, &c, 0);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    return way->prepare ? way->prepare_tiles(&g) : 1;
+}
+
+static void prepare_weights(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_convolution c = describe_data_gradient(call);
+    const kfi_gathering g = gathering_at(call, &c, 0);
+    const kfi_conv_way *way = kfi_choose_way(&g);
+    if (way->prepare) way->prepare(&g, tile, prepared_weights(call, &c));
+}
+
+/* --- dx --------------------------------------------------------------------------------------- */
 
 static int64_t tiles_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
     int64_t tiles = 0;
     for (int64_t i = 0; i < count_phases(&c); i++) {
-        const phase p = phase_at(&c, i);
-        const kfi_patches patches = patches_of_dy(&c, &p, NULL);
-        const kfi_blocks b = cut_phase(&c, &patches);
-        tiles += b.row_tiles * b.column_tiles;
+        const kfi_gathering g = gathering_at(call, &c, i);
+        tiles += kfi_choose_way(&g)->tiles(&g);
     }
     return tiles;
 }
 
-/* The patches of a block, then its part of dx where that is not one piece. */
 static size_t tile_scratch_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
-    int64_t most = 0;
+    size_t most = 0;
     for (int64_t i = 0; i < count_phases(&c); i++) {
-        const phase p = phase_at(&c, i);
-        const kfi_patches patches = patches_of_dy(&c, &p, NULL);
-        const kfi_blocks b = cut_phase(&c, &patches);
-        most = kfi_larger(most, b.rows * (kfi_patch_values(&patches) + b.columns));
+        const kfi_gathering g = gathering_at(call, &c, i);
+        const size_t bytes = kfi_choose_way(&g)->local_bytes(&g);
+        if (bytes > most) most = bytes;
     }
-    return (size_t)most * sizeof(float);
+    return most;
 }
 
-/* Rows of a phase to their places in dx. */
-static void spread_rows(const kfi_convolution *c, const phase *p, kfi_range rows, kfi_range columns,
-                        const float *from, float *dx) {
-    const phase_axis *a = p->axis;
-    const kfi_window *w = c->axis;
-    const int64_t width = columns.last - columns.first;
-    for (int64_t row = rows.first; row < rows.last; row++, from += width) {
-        int64_t rest = row, place[3];
-        for (int i = 2; i >= 0; i--) {
-            place[i] = rest % a[i].places * w[i].stride + a[i].phase;
-            rest /= a[i].places;
-        }
-        const int64_t pixel =
-            ((rest * w[0].size + place[0]) * w[1].size + place[1]) * w[2].size + place[2];
-        kfi_copy_floats(dx + pixel * c->in + columns.first, from, width);
+/* The phase of a tile, which becomes its number within the phase. */
+static kfi_gathering gathering_of_tile(const kfi_call *call, int64_t *tile) {
+    const kfi_convolution c = describe_data_gradient(call);
+    for (int64_t i = 0;; i++) {
+        const kfi_gathering g = gathering_at(call, &c, i);
+        const int64_t tiles = kfi_choose_way(&g)->tiles(&g);
+        if (*tile < tiles) return g;
+        *tile -= tiles;
     }
-}
-
-static void multiply_block(const kfi_call *call, const kfi_convolution *c, const phase *p,
-                           const kfi_patches *patches, const kfi_blocks *b, int64_t tile,
-                           float *local) {
-    const kfi_range rows =
-        kfi_tile_range(c->batch * kfi_patch_positions(patches), b->rows, tile / b->column_tiles);
-    const kfi_range columns = kfi_tile_range(c->in, b->columns, tile % b->column_tiles);
-    const int64_t values = kfi_patch_values(patches), width = columns.last - columns.first;
-    const bool whole = count_phases(c) == 1;
-    float *dx = kfi_out(call, 0), *apart = local + b->rows * values;
-    const float *packed = (const float *)call->scratch + taps_before(c, p) * c->in * c->out;
-    kfi_gemm(&(kfi_product){
-        .m = rows.last - rows.first,
-        .n = width,
-        .k = values,
-        .a = kfi_conv_rows(patches, rows, local),
-        .a_row = values,
-        .b = packed + columns.first * values,
-        .b_row = values,
-        .transpose_b = true,
-        .c = whole ? dx + rows.first * c->in + columns.first : apart,
-        .c_row = whole ? c->in : width,
-    });
-    if (!whole) spread_rows(c, p, rows, columns, apart, dx);
 }
 
 static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
-    const kfi_convolution c = describe_data_gradient(call);
-    for (int64_t i = 0; i < count_phases(&c); i++) {
-        const phase p = phase_at(&c, i);
-        const kfi_patches patches = patches_of_dy(&c, &p, kfi_in(call, 0));
-        const kfi_blocks b = cut_phase(&c, &patches);
-        const int64_t tiles = b.row_tiles * b.column_tiles;
-        if (tile < tiles) {
-            multiply_block(call, &c, &p, &patches, &b, tile, local);
-            return;
-        }
-        tile -= tiles;
-    }
+    const kfi_gathering g = gathering_of_tile(call, &tile);
+    kfi_choose_way(&g)->run(&g, tile, local);
 }
 
 static kf_status derive_data_gradient(kfi_derivation *d) {
@@ -251,7 +265,12 @@ static kf_status derive_data_gradient(kfi_derivation *d) {
 
 static kfi_cost cost_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
-    return kfi_conv_cost(call, &c);
+    kfi_cost cost = {0, kfi_call_bytes(call)};
+    for (int64_t i = 0; i < count_phases(&c); i++) {
+        const kfi_gathering g = gathering_at(call, &c, i);
+        cost.flops += kfi_choose_way(&g)->flops(&g);
+    }
+    return cost;
 }
 
 static const kfi_example conv_data_gradient_examples[] = {
@@ -295,7 +314,9 @@ const kfi_op KFI_OP(conv_data_gradient) = {
     .name = "conv_data_gradient",
     .attributes_size = sizeof(kfi_conv),
     .infer = infer_data_gradient,
-    .stages = {{pack_weights, tiles_pack}, {convolve_back, tiles_data_gradient}},
+    .stages = {{pack_weights, tiles_pack},
+               {prepare_weights, tiles_prepare},
+               {convolve_back, tiles_data_gradient}},
     .gradient = derive_data_gradient,
     .scratch = scratch_data_gradient,
     .tile_scratch = tile_scratch_data_gradient,

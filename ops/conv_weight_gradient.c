@@ -1,17 +1,43 @@
 /* conv_weight_gradient(x, dy) -> dw (convolution.h has the formula): the patches of x, transposed,
  * times dy. The long sum over places is cut into a number of slices that depends on the shape
- * alone; stage 1 gives each slice its own sum, stage 2 adds them in order. */
+ * alone; stage 1 gives each slice its own sum, stage 2 adds them in order and makes dw of them. */
+#include "ops/conv_outer.h"
+#include "ops/conv_outer_few.h"
+#include "ops/conv_outer_winograd.h"
 #include "ops/convolution.h"
+#include "ops/kernels/forced_way.h"
 
-enum { MAX_SLICES = 16, MAX_SLICE_BYTES = 32 << 20 };
+enum { MAX_SLICES = 64, MAX_SLICE_BYTES = 32 << 20 };
+#define SLICE_FLOPS 3e7
 
-/* Stage 1 has slices * groups tiles: a group is a part of the lines of taps, so a part of dw. */
+/* A way to sum: over `summands` (places, or tiles of places) into `rows` rows of dw's columns. */
+typedef struct way way;
+
+/* Stage 1 has slices * groups tiles: a group is up to KFI_SUM_COLUMNS columns of dw. */
 typedef struct cut {
-    int64_t places, weights; /* of all images; in dw */
-    int64_t lines;           /* of taps, see patches.h */
+    const way *way;
+    kfi_patches patches;
+    int64_t batch, out;
+    int64_t summands, rows;
+    int64_t row; /* of a slice's sum: its columns up to whole vectors */
     int64_t slices, groups;
-    int64_t rows; /* gathered at a time */
+    bool exact;
 } cut;
+
+struct way {
+    const char *name;
+    bool (*fits)(const cut *t);
+    int64_t least; /* summands in a slice: what pays for a sum of its own */
+    int64_t (*summands)(const cut *t);
+    int64_t (*rows)(const cut *t);
+    double (*cycles)(const cut *t); /* of one core */
+    size_t (*local_bytes)(const cut *t);
+    void (*add)(const cut *t, const kfi_outer *o, void *local);
+    /* dw is made of the sum in independent units, each of `points` rows, equally far apart. */
+    int64_t points;
+    int64_t (*units)(const cut *t);
+    void (*finish)(const cut *t, int64_t unit, const float *sum, float *dw);
+};
 
 static kf_status infer_weight_gradient(kfi_shaping *s) {
     const kfi_conv *a = s->attributes;
@@ -37,29 +63,180 @@ static kfi_convolution describe_weight_gradient(const kfi_call *call) {
     return kfi_conv_describe(call->attributes, &call->in[0], &call->out[0], &call->in[1]);
 }
 
-static cut cut_weight_gradient(const kfi_convolution *c, const kfi_patches *p) {
-    const int64_t values = kfi_patch_values(p);
-    cut t = {.places = c->batch * kfi_patch_positions(p),
-             .weights = values * c->out,
-             .lines = p->axis[0].taps * p->axis[1].taps,
-             .groups = 1};
-    const double flops = 2.0 * (double)t.places * (double)t.weights;
-    const int64_t bytes = kfi_larger(t.weights, 1) * (int64_t)sizeof(float);
-    const int64_t affordable = kfi_clamp(MAX_SLICE_BYTES / bytes, 1, MAX_SLICES);
-    t.slices = (int64_t)kfi_clamp((int64_t)(flops / (2 * KFI_CONV_TILE_FLOPS)), 1, affordable);
-    if (t.slices < KFI_CONV_FEW_TILES && flops > 6 * KFI_CONV_TILE_FLOPS * (double)t.slices)
-        t.groups = t.lines;
-    const int64_t group_values = values / t.lines * kfi_divide_up(t.lines, t.groups);
-    t.rows = kfi_larger(KFI_CONV_PATCH_BYTES / (int64_t)sizeof(float) / kfi_larger(group_values, 1),
-                        KFI_CONV_MIN_ROWS);
-    t.rows = kfi_smaller(t.rows, kfi_larger(kfi_divide_up(t.places, t.slices), 1));
-    return t;
+/* --- directly --------------------------------------------------------------------------------- */
+
+static bool any_fits(const cut *t) {
+    (void)t;
+    return true;
+}
+static int64_t count_places(const cut *t) { return t->batch * kfi_patch_positions(&t->patches); }
+static int64_t count_values(const cut *t) { return kfi_patch_values(&t->patches); }
+
+/* The last columns are rounded up to whole vectors; fewer than six values leave too few sums. */
+static double direct_cycles(const cut *t) {
+    return (double)count_places(t) * (double)count_values(t) * (double)t->row /
+           (2.0 * KFI_LANES * 0.75);
+}
+
+static size_t direct_local_bytes(const cut *t) { return kfi_outer_local_bytes(&t->patches); }
+
+static void add_direct(const cut *t, const kfi_outer *o, void *local) {
+    (void)t;
+    kfi_add_outer_products(o, local);
+}
+
+static void finish_direct(const cut *t, int64_t unit, const float *sum, float *dw) {
+    kfi_copy_floats(dw + unit * t->out, sum + unit * t->row, t->out);
+}
+
+/* --- by Winograd tiles ------------------------------------------------------------------------ */
+
+static bool winograd_fits(const cut *t) {
+    return !t->exact && kfi_outer_winograd_fits(&t->patches, t->batch, t->out);
+}
+
+static int64_t count_tiles(const cut *t) {
+    const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
+    return kfi_winograd_count(&grid);
+}
+
+static int64_t count_pair_rows(const cut *t) { return kfi_outer_winograd_rows(&t->patches); }
+
+/* Pixels are transformed for each group anew. */
+static double winograd_cycles(const cut *t) {
+    const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
+    const double ins = (double)(t->patches.channels / KFI_LANES * t->groups);
+    return kfi_winograd_cost(&grid, t->patches.channels, t->out, ins, (double)t->out / KFI_LANES);
+}
+
+static size_t winograd_local_bytes(const cut *t) {
+    return kfi_outer_winograd_local_bytes(&t->patches);
+}
+
+static void add_winograd(const cut *t, const kfi_outer *o, void *local) {
+    const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
+    kfi_add_outer_winograd(o, &grid, local);
+}
+
+static int64_t count_channels(const cut *t) { return t->patches.channels; }
+
+static void finish_winograd(const cut *t, int64_t unit, const float *sum, float *dw) {
+    const int64_t pitch = t->rows / KFI_POINT_PAIRS * t->row,
+                  tap_step = t->patches.channels * t->out;
+    for (int64_t o = 0; o < t->out; o += KFI_LANES) {
+        const float *from = sum + unit * t->row + o;
+        float *to = dw + unit * t->out + o;
+        if (t->patches.axis[1].taps == 3)
+            kfi_winograd_transform_dw(3, from, pitch, to, tap_step);
+        else
+            kfi_winograd_transform_dw(5, from, pitch, to, tap_step);
+    }
+}
+
+/* --- few columns: summands are strips of places -------------------------------------------------
+ */
+
+static kfi_gathering few_gathering(const cut *t) {
+    return kfi_outer_few_gathering(&t->patches, t->batch, t->out);
+}
+
+static bool few_fits(const cut *t) {
+    const kfi_gathering g = few_gathering(t);
+    return kfi_few_fits(&g);
+}
+
+static int64_t count_strips(const cut *t) {
+    return count_places(t) / kfi_larger(t->patches.axis[2].positions, 1);
+}
+
+static double few_cycles(const cut *t) {
+    const double lanes = (double)kfi_few_dy_width(&t->patches) * (double)t->out / KFI_LANES;
+    return (double)count_strips(t) * (double)count_values(t) * (lanes + 10);
+}
+
+static size_t few_local_bytes(const cut *t) {
+    const kfi_gathering g = few_gathering(t);
+    return kfi_outer_few_local_bytes(&g);
+}
+
+static void add_few(const cut *t, const kfi_outer *o, void *local) {
+    const kfi_gathering g = few_gathering(t);
+    const kfi_few_cut c = kfi_few_cut_of(&g);
+    kfi_add_outer_few(o, &c, local);
+}
+
+static const way ways[] = {
+    {.name = "direct",
+     .fits = any_fits,
+     .least = 96,
+     .summands = count_places,
+     .rows = count_values,
+     .cycles = direct_cycles,
+     .local_bytes = direct_local_bytes,
+     .add = add_direct,
+     .points = 1,
+     .units = count_values,
+     .finish = finish_direct},
+    {.name = "winograd",
+     .fits = winograd_fits,
+     .least = 96,
+     .summands = count_tiles,
+     .rows = count_pair_rows,
+     .cycles = winograd_cycles,
+     .local_bytes = winograd_local_bytes,
+     .add = add_winograd,
+     .points = KFI_POINT_PAIRS,
+     .units = count_channels,
+     .finish = finish_winograd},
+    {.name = "few",
+     .fits = few_fits,
+     .least = 4,
+     .summands = count_strips,
+     .rows = count_values,
+     .cycles = few_cycles,
+     .local_bytes = few_local_bytes,
+     .add = add_few,
+     .points = 1,
+     .units = count_values,
+     .finish = finish_direct},
+};
+enum { N_WAYS = sizeof ways / sizeof ways[0] };
+
+/* --- the choice, and how the sum is cut ------------------------------------------------------- */
+
+static const way *choose_way(const cut *t) {
+    const char *forced = kfi_forced_way();
+    const way *best = NULL;
+    for (int i = 0; i < N_WAYS; i++) {
+        if (!ways[i].fits(t)) continue;
+        if (forced && strcmp(forced, ways[i].name) == 0) return &ways[i];
+        if (!best || ways[i].cycles(t) < best->cycles(t)) best = &ways[i];
+    }
+    return best;
+}
+
+static double count_flops(const cut *t) {
+    const double width = t->way->add == add_few ? (double)kfi_few_dy_width(&t->patches) : 1;
+    return 2 * (double)t->summands * width * (double)t->rows * (double)t->out;
 }
 
 static cut cut_call(const kfi_call *call) {
     const kfi_convolution c = describe_weight_gradient(call);
-    const kfi_patches p = kfi_conv_patches(&c, NULL);
-    return cut_weight_gradient(&c, &p);
+    cut t = {.patches = kfi_conv_patches(&c, kfi_in(call, 0)),
+             .batch = c.batch,
+             .out = c.out,
+             .row = kfi_whole_vectors(c.out),
+             .groups = kfi_tile_count(c.out, KFI_SUM_COLUMNS),
+             .exact = ((const kfi_conv *)call->attributes)->exact};
+    t.way = choose_way(&t);
+    t.summands = t.way->summands(&t);
+    t.rows = t.way->rows(&t);
+    const double flops = count_flops(&t);
+    const int64_t bytes = kfi_larger(t.rows * t.row, 1) * (int64_t)sizeof(float);
+    const int64_t affordable = kfi_clamp(MAX_SLICE_BYTES / bytes, 1, MAX_SLICES);
+    const int64_t filled = kfi_clamp(t.summands / t.way->least, 1, affordable);
+    t.slices = kfi_clamp((int64_t)(flops / ((double)t.groups * SLICE_FLOPS)), 1, filled);
+    return t;
 }
 
 static int64_t tiles_slices(const kfi_call *call) {
@@ -69,76 +246,61 @@ static int64_t tiles_slices(const kfi_call *call) {
 
 static size_t scratch_weight_gradient(const kfi_call *call) {
     const cut t = cut_call(call);
-    return t.slices > 1 ? (size_t)(t.slices * t.weights) * sizeof(float) : 0;
+    return (size_t)(t.slices * t.rows * t.row) * sizeof(float);
 }
 
 static size_t tile_scratch_weight_gradient(const kfi_call *call) {
-    const kfi_convolution c = describe_weight_gradient(call);
-    const kfi_patches p = kfi_conv_patches(&c, NULL);
-    if (kfi_patches_are_source(&p)) return 0;
-    const cut t = cut_weight_gradient(&c, &p);
-    const int64_t values = kfi_patch_values(&p) / t.lines * kfi_divide_up(t.lines, t.groups);
-    return (size_t)(t.rows * values) * sizeof(float);
-}
-
-/* dw of the given lines of taps += patches of the given places, transposed, times dy. */
-static void add_product(const kfi_convolution *c, const kfi_patches *p, const float *dy,
-                        kfi_range places, kfi_range lines, float *local, float *dw,
-                        bool accumulate) {
-    const int64_t values = (lines.last - lines.first) * p->axis[2].taps * p->channels;
-    const bool direct = kfi_patches_are_source(p);
-    if (!direct) kfi_gather_patches(p, places, lines, local);
-    kfi_gemm(&(kfi_product){
-        .m = values,
-        .n = c->out,
-        .k = places.last - places.first,
-        .a = direct ? p->source + places.first * p->channels : local,
-        .a_row = values,
-        .transpose_a = true,
-        .b = dy + places.first * c->out,
-        .b_row = c->out,
-        .c = dw,
-        .c_row = c->out,
-        .accumulate = accumulate,
-    });
+    const cut t = cut_call(call);
+    return t.way->local_bytes(&t);
 }
 
 static void sum_slice(const kfi_call *call, int64_t tile, void *local) {
-    const kfi_convolution c = describe_weight_gradient(call);
-    const kfi_patches p = kfi_conv_patches(&c, kfi_in(call, 0));
-    const cut t = cut_weight_gradient(&c, &p);
+    const cut t = cut_call(call);
     const int64_t slice = tile / t.groups;
-    const kfi_range places = kfi_slice_range(t.places, t.slices, slice);
-    const kfi_range lines = kfi_slice_range(t.lines, t.groups, tile % t.groups);
-    float *dw = t.slices > 1 ? (float *)call->scratch + slice * t.weights : kfi_out(call, 0);
-    dw += lines.first * p.axis[2].taps * p.channels * c.out;
-    /* without a copy there is no reason for blocks; an empty slice must still clear its sum */
-    const int64_t step = kfi_patches_are_source(&p) ? kfi_larger(t.places, 1) : t.rows;
-    int64_t first = places.first;
-    do {
-        const kfi_range block = {first, kfi_smaller(first + step, places.last)};
-        add_product(&c, &p, kfi_in(call, 1), block, lines, local, dw, first > places.first);
-        first = block.last;
-    } while (first < places.last);
+    const kfi_outer o = {.patches = t.patches,
+                         .dy = kfi_in(call, 1),
+                         .out = t.out,
+                         .places = kfi_slice_range(t.summands, t.slices, slice),
+                         .columns = kfi_tile_range(t.out, KFI_SUM_COLUMNS, tile % t.groups),
+                         .dw = (float *)call->scratch + slice * t.rows * t.row,
+                         .dw_row = t.row};
+    const int64_t width = kfi_whole_vectors(o.columns.last - o.columns.first);
+    for (int64_t i = 0; i < t.rows; i++) kfi_zero_floats(o.dw + i * t.row + o.columns.first, width);
+    t.way->add(&t, &o, local);
+}
+
+/* --- stage 2: units are values of a patch, or channels with all their points --------------------
+ */
+
+static int64_t unit_step(const cut *t) {
+    const int64_t floats = t->slices * t->row * t->way->points;
+    return kfi_larger(KFI_TILE_ELEMENTS / kfi_larger(floats, 1), 1);
 }
 
 static int64_t tiles_sum(const kfi_call *call) {
     const cut t = cut_call(call);
-    return t.slices > 1 ? kfi_tile_count(t.weights, KFI_TILE_ELEMENTS / t.slices) : 1;
+    return kfi_tile_count(t.way->units(&t), unit_step(&t));
 }
 
-static void add_slices(const kfi_call *call, int64_t tile, void *local) {
+/* The other slices' rows of a unit are added to the first one's. */
+static void add_slices(const cut *t, int64_t unit, float *sums) {
+    const int64_t step = t->rows / t->way->points;
+    for (int64_t point = 0; point < t->way->points; point++)
+        for (int64_t slice = 1; slice < t->slices; slice++) {
+            float *to = sums + (point * step + unit) * t->row;
+            const float *from = to + slice * t->rows * t->row;
+#pragma omp simd
+            for (int64_t i = 0; i < t->row; i++) to[i] += from[i];
+        }
+}
+
+static void finish(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
     const cut t = cut_call(call);
-    if (t.slices == 1) return;
-    const kfi_range part = kfi_tile_range(t.weights, KFI_TILE_ELEMENTS / t.slices, tile);
-    const float *partial = call->scratch;
-    float *dw = kfi_out(call, 0);
-    kfi_copy_floats(dw + part.first, partial + part.first, part.last - part.first);
-    for (int64_t slice = 1; slice < t.slices; slice++) {
-        const float *from = partial + slice * t.weights;
-#pragma omp simd
-        for (int64_t i = part.first; i < part.last; i++) dw[i] += from[i];
+    const kfi_range units = kfi_tile_range(t.way->units(&t), unit_step(&t), tile);
+    for (int64_t unit = units.first; unit < units.last; unit++) {
+        add_slices(&t, unit, call->scratch);
+        t.way->finish(&t, unit, call->scratch, kfi_out(call, 0));
     }
 }
 
@@ -150,8 +312,8 @@ static kf_status derive_weight_gradient(kfi_derivation *d) {
 }
 
 static kfi_cost cost_weight_gradient(const kfi_call *call) {
-    const kfi_convolution c = describe_weight_gradient(call);
-    return kfi_conv_cost(call, &c);
+    const cut t = cut_call(call);
+    return (kfi_cost){count_flops(&t), kfi_call_bytes(call)};
 }
 
 static const kfi_example conv_weight_gradient_examples[] = {
@@ -197,7 +359,7 @@ const kfi_op KFI_OP(conv_weight_gradient) = {
     .name = "conv_weight_gradient",
     .attributes_size = sizeof(kfi_conv),
     .infer = infer_weight_gradient,
-    .stages = {{sum_slice, tiles_slices}, {add_slices, tiles_sum}},
+    .stages = {{sum_slice, tiles_slices}, {finish, tiles_sum}},
     .gradient = derive_weight_gradient,
     .scratch = scratch_weight_gradient,
     .tile_scratch = tile_scratch_weight_gradient,

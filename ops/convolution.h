@@ -4,7 +4,7 @@
  * It is linear in x and in w, so its two derivatives are linear too, and each one's derivatives are
  * the other two:
  *   conv(x, w) = y    conv_data_gradient(dy, w) = dx    conv_weight_gradient(x, dy) = dw
- * All three gather patches (patches.h) into a tile's own memory and call sgemm. */
+ * The first two are gatherings (gathering.h). */
 #ifndef KFI_OPS_CONVOLUTION_H
 #define KFI_OPS_CONVOLUTION_H
 
@@ -87,35 +87,6 @@ static inline kfi_cost kfi_conv_cost(const kfi_call *call, const kfi_convolution
     const double products = (double)c->batch * (double)kfi_patch_positions(&p) *
                             (double)kfi_patch_values(&p) * (double)c->out;
     return (kfi_cost){2 * products, kfi_call_bytes(call)};
-}
-
-/* How the product (rows, k) (k, columns) is cut: blocks of rows, and where these are few and heavy,
- * of columns too, at the price of gathering the patches again. */
-typedef struct kfi_blocks {
-    int64_t rows, columns;           /* of one tile */
-    int64_t row_tiles, column_tiles; /* how many    */
-} kfi_blocks;
-
-static inline kfi_blocks kfi_conv_cut(int64_t rows, int64_t k, int64_t columns) {
-    const double row_flops = 2.0 * (double)kfi_larger(k, 1) * (double)kfi_larger(columns, 1);
-    const int64_t fitting = KFI_CONV_PATCH_BYTES / (int64_t)sizeof(float) / kfi_larger(k, 1);
-    const int64_t working = (int64_t)(KFI_CONV_TILE_FLOPS / row_flops);
-    const int64_t wanted = kfi_larger(kfi_smaller(working, fitting), KFI_CONV_MIN_ROWS);
-    kfi_blocks b = {.row_tiles = kfi_tile_count(rows, wanted), .columns = kfi_larger(columns, 1)};
-    b.rows = kfi_larger(kfi_divide_up(rows, b.row_tiles), 1); /* equal ones */
-    const int64_t heavy = (int64_t)(row_flops * (double)b.rows / (3 * KFI_CONV_TILE_FLOPS));
-    if (b.row_tiles < KFI_CONV_FEW_TILES && heavy > 1)
-        b.columns = kfi_divide_up(kfi_divide_up(columns, heavy), KFI_CONV_COLUMN_STEP) *
-                    KFI_CONV_COLUMN_STEP;
-    b.column_tiles = kfi_tile_count(columns, b.columns);
-    return b;
-}
-
-/* The rows of the matrix of patches: where the source is that matrix, nothing is copied. */
-static inline const float *kfi_conv_rows(const kfi_patches *p, kfi_range rows, float *local) {
-    if (kfi_patches_are_source(p)) return p->source + rows.first * p->channels;
-    kfi_gather_patches(p, rows, (kfi_range){0, p->axis[0].taps * p->axis[1].taps}, local);
-    return local;
 }
 
 static inline void kfi_copy_sizes(int64_t *to, const kf_shape *shape, int first, int count) {

@@ -61,12 +61,15 @@ static void dropout(const kfi_call *call, int64_t tile, void *local) {
     }
     const kfi_random step = {(uint64_t)state[0], (uint64_t)state[1]};
     const kfi_random stream = kfi_random_fold(step, by->stream);
-    for (int64_t at = span.begin; at < span.end; at += DRAWN) {
+    for (int64_t at = span.begin; at < span.end;) {
         float u[DRAWN];
         draw(stream, (uint64_t)at / 4, u);
-        const int64_t n = span.end - at < DRAWN ? span.end - at : DRAWN;
+        const int64_t skipped = at % 4; /* a span may begin inside a block of Philox */
+        const int64_t n = span.end - at < DRAWN - skipped ? span.end - at : DRAWN - skipped;
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[at + i] = u[i] >= rate ? x[at + i] / kept : 0.0f;
+        for (int64_t i = 0; i < n; i++)
+            y[at + i] = u[skipped + i] >= rate ? x[at + i] / kept : 0.0f;
+        at += n;
     }
 }
 
@@ -106,4 +109,5 @@ const kfi_op KFI_OP(dropout) = {
     .cost = cost,
     .examples = examples,
     .in_place = {1},
+    KFI_ELEMENT_WISE,
 };

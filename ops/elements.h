@@ -11,11 +11,6 @@
 
 enum { KFI_TILE = 32768, KFI_BLOCK = 16 };
 
-/* The elements [begin, end) of a flat array. */
-typedef struct kfi_span {
-    int64_t begin, end;
-} kfi_span;
-
 static inline int64_t kfi_count(const kfi_array *array) { return kfi_shape_count(&array->shape); }
 
 /* How many tiles of `per_tile` cover `count`; one, with nothing to do, if there is nothing. */
@@ -34,8 +29,18 @@ static inline int64_t kfi_element_tiles(const kfi_call *call) {
 }
 
 static inline kfi_span kfi_element_span(const kfi_call *call, int64_t tile) {
+    if (call->part.end > call->part.begin) return call->part;
     return kfi_span_of(tile, KFI_TILE, kfi_count(&call->out[0]));
 }
+
+static inline kfi_region kfi_element_region(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_span span = kfi_element_span(call, tile);
+    return (kfi_region){span.begin, 1, span.end - span.begin, span.end - span.begin};
+}
+
+/* In the descriptor of an op whose kernel goes through kfi_element_span. */
+#define KFI_ELEMENT_WISE .region = kfi_element_region, .element_wise = true
 
 /* Every operand is read or written once; `flops` operations for each element of output 0. */
 static inline kfi_cost kfi_cost_of(const kfi_call *call, double flops) {

@@ -1,13 +1,14 @@
-/* gru(z, r[, b][, h0][, mask]) -> y, gates, inner: all steps of a GRU, gates z, r, h.
+/* gru(z, r[, b][, h0][, mask][, drop]) -> y, gates, inner: all steps of a GRU, gates z, r, h.
  *
  *     z, r = s(x_t + h R)    hh = a(x_t + inner Rh) with inner = r h          the reset before
  *                            hh = a(x_t + r inner)  with inner = h Rh + b     the reset after
  *     y_t = z h + (1 - z) hh                                     h the y of step t - 1
  *
  * Input 0 (batch, time, 3 units) is the product of the inputs, x_t, with its bias; b (3 units),
- * with reset_after only, is added to h R. A masked step repeats y. gru_gradient(dy, gates, inner,
- * y, r[, h0][, mask]) -> dx, dh0, and with reset_after the derivative of h R + b, which else is dx;
- * it goes through the steps backwards. */
+ * with reset_after only, is added to h R. A masked step repeats y. drop multiplies the h that meets
+ * R, for each gate; one for all gates also that of z h (attributes.h). gru_gradient(dy, gates,
+ * inner, y, r[, h0][, mask][, drop]) -> dx, dh0, and with reset_after the derivative of h R + b,
+ * which else is dx; it goes through the steps backwards. */
 #include "ops/recurrence.h"
 
 /* Where the optional inputs are. */
@@ -18,12 +19,13 @@ static int mask_input(const kfi_recurrence *a) { return 2 + a->has_bias + a->has
 
 static kf_status infer_gru(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
-    kf_status status = kfi_check_recurrence(s, 3, mask_input(a) + a->has_mask);
+    kf_status status = kfi_check_recurrence(s, 3, mask_input(a) + a->has_mask + (a->drops > 0));
     if (status) return status;
     const int64_t *x = s->in[0].shape.dims, units = s->in[1].shape.dims[0];
     if (a->has_bias) status = kfi_expect_shape(s, 2, &KFI_SHAPE(3 * units));
     if (!status) status = kfi_check_states(s, state_input(a), a->has_states);
     if (!status && a->has_mask) status = kfi_check_mask(s, mask_input(a));
+    if (!status) status = kfi_check_drops(s, s->n_in - 1, 3);
     s->n_out = 3;
     s->out[0].shape = s->out[2].shape = KFI_SHAPE(x[0], x[1], units);
     s->out[1].shape = s->in[0].shape;
@@ -36,13 +38,25 @@ typedef struct gru {
     const float *r, *b, *h0, *mask;
     float *y, *gates, *inner;
     float *product; /* h R + b of this block (rows, 3 units) */
+    kfi_drops drops;
 } gru;
+
+/* The factor of element k of a row of h: 1 where nothing is dropped. */
+static const float *drop_row(const kfi_steps *s, const kfi_drops *drops, int64_t gate, int64_t i) {
+    const float *rows = kfi_drop_rows(s, drops, gate);
+    return rows ? rows + i * s->units : NULL;
+}
+
+/* That of the h in z h, which is only dropped where one mask is for all. */
+static const float *kept_row(const kfi_steps *s, const kfi_drops *drops, int64_t i) {
+    return drops->n == 1 ? drop_row(s, drops, 0, i) : NULL;
+}
 
 /* The gates z and r, and what stands before the candidate's product or comes of it. */
 static void gru_gates(const gru *l, int64_t i, int64_t t, const float *h) {
     const int64_t u = l->s.units, at = kfi_at(&l->s, i, t, u);
     float *g = l->gates + 3 * at, *inner = l->inner + at;
-    const float *product = l->product + i * 3 * u;
+    const float *product = l->product + i * 3 * u, *drop = drop_row(&l->s, &l->drops, 2, i);
     if (l->a->reset_after) {
         for (int64_t k = 0; k < 2 * u; k++) g[k] += product[k];
         memcpy(inner, product + 2 * u, (size_t)u * sizeof *inner);
@@ -52,7 +66,7 @@ static void gru_gates(const gru *l, int64_t i, int64_t t, const float *h) {
         if (l->a->reset_after)
             g[2 * u + k] += g[u + k] * inner[k];
         else
-            inner[k] = h ? g[u + k] * h[k] : 0;
+            inner[k] = h ? g[u + k] * h[k] * (drop ? drop[k] : 1) : 0;
 }
 
 static void gru_output(const gru *l, int64_t i, int64_t t, const float *h) {
@@ -66,16 +80,16 @@ static void gru_output(const gru *l, int64_t i, int64_t t, const float *h) {
 #pragma omp simd
     for (int64_t k = 0; k < u; k++) y[k] = (1 - g[k]) * g[2 * u + k];
     if (!h) return;
+    const float *drop = kept_row(&l->s, &l->drops, i);
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) y[k] += g[k] * h[k];
+    for (int64_t k = 0; k < u; k++) y[k] += g[k] * h[k] * (drop ? drop[k] : 1);
 }
 
 static void reset_product(const gru *l, kfi_rows_of h) {
     const int64_t width = 3 * l->s.units;
     for (int64_t i = 0; i < l->s.rows; i++)
         for (int64_t k = 0; k < width; k++) l->product[i * width + k] = l->b ? l->b[k] : 0;
-    if (h.data)
-        kfi_step_product(l->s.rows, width, l->s.units, h, l->r, width, false, l->product, width);
+    kfi_states_product(&l->s, &l->drops, 0, 3, h, l->r, width, l->product, width);
 }
 
 static const float *row_of(kfi_rows_of h, int64_t i) { return h.data ? h.data + i * h.row : NULL; }
@@ -86,8 +100,8 @@ static void gru_step(const gru *l, int64_t t) {
     float *gates = l->gates + kfi_at(&l->s, 0, t, width);
     if (l->a->reset_after)
         reset_product(l, h);
-    else if (h.data)
-        kfi_step_product(l->s.rows, 2 * u, u, h, l->r, width, false, gates, row);
+    else
+        kfi_states_product(&l->s, &l->drops, 0, 2, h, l->r, width, gates, row);
     for (int64_t i = 0; i < l->s.rows; i++) gru_gates(l, i, t, row_of(h, i));
     if (!l->a->reset_after && h.data) {
         const kfi_rows_of inner = {l->inner + kfi_at(&l->s, 0, t, u), l->s.time * u};
@@ -98,7 +112,10 @@ static void gru_step(const gru *l, int64_t t) {
 
 static void gru_block(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
-    const gru l = {.s = kfi_steps_of(&call->out[0], tile),
+    const kfi_steps steps = kfi_steps_of(&call->out[0], tile);
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             (float *)local + steps.rows * 3 * steps.units};
+    const gru l = {.s = steps,
                    .a = a,
                    .r = kfi_in(call, 1),
                    .b = a->has_bias ? kfi_in(call, 2) : NULL,
@@ -107,7 +124,8 @@ static void gru_block(const kfi_call *call, int64_t tile, void *local) {
                    .y = kfi_out(call, 0),
                    .gates = kfi_out(call, 1),
                    .inner = kfi_out(call, 2),
-                   .product = local};
+                   .product = local,
+                   .drops = drops};
     const int64_t row = l.s.time * 3 * l.s.units;
     const float *x = kfi_in(call, 0);
     if (l.s.rows == 0) return;
@@ -119,14 +137,14 @@ static void gru_block(const kfi_call *call, int64_t tile, void *local) {
 
 static size_t forward_local(const kfi_call *call) {
     const int64_t *x = call->in[0].shape.dims;
-    return (size_t)(kfi_block_rows(x[0]) * x[2]) * sizeof(float);
+    return (size_t)(kfi_block_rows(x[0]) * (x[2] + x[2] / 3)) * sizeof(float);
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
 
 static kf_status infer_gru_gradient(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
-    const kf_status status = kfi_expect_floats(s, 5 + a->has_states + a->has_mask);
+    const kf_status status = kfi_expect_floats(s, 5 + a->has_states + a->has_mask + (a->drops > 0));
     if (status) return status;
     const int64_t *dy = s->in[0].shape.dims;
     s->n_out = a->reset_after ? 3 : 2;
@@ -141,6 +159,7 @@ typedef struct gru_back {
     const float *dy, *gates, *inner, *y, *r, *h0, *mask;
     float *dx, *dproduct; /* the same but for reset_after */
     float *dh, *dinner;   /* of this block, (rows, units) each */
+    kfi_drops drops;
 } gru_back;
 
 /* dz and dhh of row i, and what passes to dh beside the gates. */
@@ -153,12 +172,14 @@ static void gru_back_output(const gru_back *l, int64_t i, int64_t t, const float
         memset(dx, 0, (size_t)(3 * u) * sizeof *dx);
         return;
     }
+    const float *drop = kept_row(&l->s, &l->drops, i);
 #pragma omp simd
     for (int64_t k = 0; k < u; k++) {
-        dx[k] = dh[k] * ((h ? h[k] : 0) - g[2 * u + k]);
+        const float kept = drop ? drop[k] : 1;
+        dx[k] = dh[k] * ((h ? h[k] * kept : 0) - g[2 * u + k]);
         dx[u + k] = 0;
         dx[2 * u + k] = dh[k] * (1 - g[k]);
-        dh[k] *= g[k];
+        dh[k] *= g[k] * kept;
     }
     kfi_squashes[l->a->gate_activation].slope(g, dx, u);
     kfi_squashes[l->a->activation].slope(g + 2 * u, dx + 2 * u, u);
@@ -174,8 +195,9 @@ static void gru_back_reset(const gru_back *l, int64_t i, int64_t t, const float 
         for (int64_t k = 0; k < u; k++) dx[u + k] = dx[2 * u + k] * inner[k];
         for (int64_t k = 0; k < u; k++) dproduct[2 * u + k] = dx[2 * u + k] * g[u + k];
     } else if (h && !kfi_is_masked(&l->s, l->mask, i, t)) {
-        for (int64_t k = 0; k < u; k++) dx[u + k] = dinner[k] * h[k];
-        for (int64_t k = 0; k < u; k++) dh[k] += dinner[k] * g[u + k];
+        const float *drop = drop_row(&l->s, &l->drops, 2, i);
+        for (int64_t k = 0; k < u; k++) dx[u + k] = dinner[k] * h[k] * (drop ? drop[k] : 1);
+        for (int64_t k = 0; k < u; k++) dh[k] += dinner[k] * g[u + k] * (drop ? drop[k] : 1);
     }
     kfi_squashes[l->a->gate_activation].slope(g + u, dx + u, u);
     if (l->a->reset_after) memcpy(l->dproduct + 3 * at, dx, (size_t)(2 * u) * sizeof *dx);
@@ -193,9 +215,8 @@ static void gru_back_step(const gru_back *l, int64_t t) {
     }
     for (int64_t i = 0; i < l->s.rows; i++) gru_back_reset(l, i, t, row_of(h, i));
     if (!h.data) return;
-    const int64_t through = l->a->reset_after ? width : 2 * u;
-    kfi_step_product(l->s.rows, u, through, (kfi_rows_of){l->dproduct + at, row}, l->r, width, true,
-                     l->dh, u);
+    kfi_states_product_back(&l->s, &l->drops, l->a->reset_after ? 3 : 2,
+                            (kfi_rows_of){l->dproduct + at, row}, l->r, width, l->dh);
 }
 
 static void gru_gradient_block(const kfi_call *call, int64_t tile, void *local) {
@@ -214,7 +235,9 @@ static void gru_gradient_block(const kfi_call *call, int64_t tile, void *local) 
                         .dx = kfi_out(call, 0),
                         .dproduct = kfi_out(call, a->reset_after ? 2 : 0),
                         .dh = local,
-                        .dinner = (float *)local + count};
+                        .dinner = (float *)local + count,
+                        .drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                                  (float *)local + 2 * count}};
     if (s.rows == 0) return;
     memset(l.dh, 0, (size_t)count * sizeof *l.dh);
     for (int64_t t = s.time - 1; t >= 0; t--) gru_back_step(&l, t);
@@ -223,18 +246,18 @@ static void gru_gradient_block(const kfi_call *call, int64_t tile, void *local) 
 
 static size_t gradient_local(const kfi_call *call) {
     const int64_t *dy = call->in[0].shape.dims;
-    return (size_t)(2 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
+    return (size_t)(3 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
 }
 
 /* The reset before: the columns of z and r come of h, those of hh of r h. */
 static kfi_value kernel_gradient_before(kfi_derivation *d, kfi_value before, kfi_value dx,
-                                        int64_t count, int64_t units) {
+                                        kfi_value drops, int64_t count, int64_t units) {
     const kfi_slice gates = {.axis = 2, .size = 2 * units};
     const kfi_slice last = {.axis = 2, .start = 2 * units, .size = units};
     const kfi_shaped flat = {.shape = KFI_SHAPE(count, units)};
     const kfi_value inner = kfi_derive(d, "reshape", &flat, d->out[2]);
     const kfi_value first =
-        kfi_kernel_gradient(d, before, kfi_derive(d, "slice", &gates, dx), count, 2 * units);
+        kfi_dropped_kernel_gradient(d, before, kfi_derive(d, "slice", &gates, dx), drops, 2);
     const kfi_value second =
         kfi_kernel_gradient(d, inner, kfi_derive(d, "slice", &last, dx), count, units);
     return kfi_derive(d, "concatenate", (&(kfi_slice){.axis = 1}), first, second);
@@ -245,11 +268,13 @@ static kf_status derive_gru(kfi_derivation *d) {
     const int64_t *x = d->in_type[0].shape.dims, units = d->in_type[1].shape.dims[0];
     const int64_t count = x[0] * x[1];
     const kfi_value h0 = a->has_states ? d->in[state_input(a)] : KFI_NONE;
-    kfi_value in[7] = {d->dout[0], d->out[1], d->out[2], d->out[0], d->in[1]};
+    const kfi_value drops = a->drops ? d->in[d->n_in - 1] : KFI_NONE;
+    kfi_value in[8] = {d->dout[0], d->out[1], d->out[2], d->out[0], d->in[1]};
     int n = 5;
     if (kfi_is_none(d->dout[0])) return KF_OK;
     if (a->has_states) in[n++] = h0;
     if (a->has_mask) in[n++] = d->in[mask_input(a)];
+    if (a->drops) in[n++] = drops;
     kfi_value more[KFI_OP_MAX_OUTPUTS] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
     const kfi_value dx = d->emit(d, "gru_gradient", a, in, n, more);
     const kfi_value dproduct = a->reset_after ? more[1] : dx;
@@ -259,8 +284,8 @@ static kf_status derive_gru(kfi_derivation *d) {
         d->din[2] = kfi_derive(d, "reduce_sum", (&(kfi_reduce){.axes = 3}), dproduct);
     if (!d->wanted[1]) return KF_OK;
     const kfi_value before = kfi_states_before(d, d->out[0], h0, x[0], x[1], units);
-    d->din[1] = a->reset_after ? kfi_kernel_gradient(d, before, dproduct, count, 3 * units)
-                               : kernel_gradient_before(d, before, dx, count, units);
+    d->din[1] = a->reset_after ? kfi_dropped_kernel_gradient(d, before, dproduct, drops, 3)
+                               : kernel_gradient_before(d, before, dx, drops, count, units);
     return KF_OK;
 }
 
@@ -299,6 +324,19 @@ static const kfi_example gru_examples[] = {
                                            .reset_after = true},
      .n_in = 4,
      .in = {X(3, {2, 3, 9}), X(2, {3, 9}), X(1, {9}), X(2, {2, 3})}},
+    {.name = "reset before, states dropped by gate",
+     .attributes = &(const kfi_recurrence){SIGMOID, .has_states = true, .drops = 3},
+     .n_in = 4,
+     .in = {X(3, {2, 3, 9}), X(2, {3, 9}), X(2, {2, 3}), MASK(3, {3, 2, 3})}},
+    {.name = "reset before, states dropped for all",
+     .attributes = &(const kfi_recurrence){SIGMOID, .has_states = true, .drops = 1},
+     .n_in = 4,
+     .in = {X(3, {2, 3, 9}), X(2, {3, 9}), X(2, {2, 3}), MASK(3, {1, 2, 3})}},
+    {.name = "reset after, states dropped by gate",
+     .attributes =
+         &(const kfi_recurrence){SIGMOID, .has_states = true, .reset_after = true, .drops = 3},
+     .n_in = 4,
+     .in = {X(3, {2, 3, 9}), X(2, {3, 9}), X(2, {2, 3}), MASK(3, {3, 2, 3})}},
     {.name = "large",
      .attributes = &(const kfi_recurrence){SIGMOID, .has_states = true},
      .n_in = 3,

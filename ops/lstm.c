@@ -1,9 +1,10 @@
-/* lstm(z, r[, h0, c0][, mask]) -> y, c, gates: all steps of an LSTM, gates i, f, c, o.
+/* lstm(z, r[, h0, c0][, mask][, drop]) -> y, c, gates: all steps of an LSTM, gates i, f, c, o.
  *
  *     (i f g o) = (s s a s)(z_t + h R)    c_t = f c + i g    y_t = o a(c_t),    h, c of step t - 1
  *
  * z (batch, time, 4 units) is the product of the inputs, with the bias. A masked step keeps h and
- * c. lstm_gradient(dy[, dc], gates, c, r[, c0][, mask]) -> dz, dh0, dc0 goes through the steps
+ * c; drop multiplies the h that meets R, for each gate or for all (attributes.h).
+ * lstm_gradient(dy[, dc], gates, c, r[, c0][, mask][, drop]) -> dz, dh0, dc0 goes through the steps
  * backwards; the recurrent kernel's derivative is one product of all states and all dz. */
 #include "ops/recurrence.h"
 
@@ -12,9 +13,10 @@
 static kf_status infer_lstm(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
     const int states = a->has_states ? 2 : 0;
-    kf_status status = kfi_check_recurrence(s, 4, 2 + states + a->has_mask);
+    kf_status status = kfi_check_recurrence(s, 4, 2 + states + a->has_mask + (a->drops > 0));
     if (!status) status = kfi_check_states(s, 2, states);
     if (!status && a->has_mask) status = kfi_check_mask(s, 2 + states);
+    if (!status) status = kfi_check_drops(s, s->n_in - 1, 4);
     if (status) return status;
     const int64_t *z = s->in[0].shape.dims, units = s->in[1].shape.dims[0];
     s->n_out = 3;
@@ -57,7 +59,6 @@ static void lstm_row(const lstm *l, int64_t i, int64_t t) {
 }
 
 static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
     const kfi_recurrence *a = call->attributes;
     const int states = a->has_states ? 2 : 0;
     const lstm l = {.s = kfi_steps_of(&call->out[0], tile),
@@ -71,23 +72,29 @@ static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
                     .gates = kfi_out(call, 2)};
     const int64_t width = 4 * l.s.units, row = l.s.time * width;
     const float *z = kfi_in(call, 0);
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops, local};
     if (z != l.gates && l.s.rows > 0)
         memcpy(l.gates + l.s.first * row, z + l.s.first * row,
                (size_t)(l.s.rows * row) * sizeof *z);
     for (int64_t t = 0; t < l.s.time && l.s.rows > 0; t++) {
         const kfi_rows_of h = kfi_state_before(&l.s, t, l.y, l.h0);
-        if (h.data)
-            kfi_step_product(l.s.rows, width, l.s.units, h, l.r, width, false,
-                             l.gates + kfi_at(&l.s, 0, t, width), row);
+        kfi_states_product(&l.s, &drops, 0, 4, h, l.r, width, l.gates + kfi_at(&l.s, 0, t, width),
+                           row);
         for (int64_t i = 0; i < l.s.rows; i++) lstm_row(&l, i, t);
     }
+}
+
+static size_t forward_local(const kfi_call *call) {
+    const kfi_recurrence *a = call->attributes;
+    const int64_t *dims = call->out[0].shape.dims;
+    return a->drops ? (size_t)(kfi_block_rows(dims[0]) * dims[2]) * sizeof(float) : 0;
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
 
 static kf_status infer_lstm_gradient(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
-    const int n_in = 4 + a->has_dc + a->has_states + a->has_mask;
+    const int n_in = 4 + a->has_dc + a->has_states + a->has_mask + (a->drops > 0);
     const kf_status status = kfi_expect_floats(s, n_in);
     if (status) return status;
     const int64_t *dy = s->in[0].shape.dims;
@@ -162,6 +169,8 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
                          .dcell = scratch + s.rows * s.units,
                          .shown = scratch + 2 * s.rows * s.units};
     if (s.rows == 0) return;
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             l.shown + 6 * s.units};
     const int64_t width = 4 * s.units;
     const size_t block = (size_t)(s.rows * s.units) * sizeof *scratch;
     memset(scratch, 0, 2 * block);
@@ -169,7 +178,7 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
         for (int64_t i = 0; i < s.rows; i++) lstm_back_row(&l, i, t);
         if (t == 0 && !a->has_states) break;
         const kfi_rows_of dz = {l.dz + kfi_at(&s, 0, t, width), s.time * width};
-        kfi_step_product(s.rows, s.units, width, dz, l.r, width, true, l.dh, s.units);
+        kfi_states_product_back(&s, &drops, 4, dz, l.r, width, l.dh);
     }
     memcpy(kfi_out(call, 1) + s.first * s.units, l.dh, block);
     memcpy(kfi_out(call, 2) + s.first * s.units, l.dcell, block);
@@ -178,13 +187,13 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
 static size_t gradient_local(const kfi_call *call) {
     const int64_t units = call->in[0].shape.dims[2];
     const int64_t rows = kfi_block_rows(call->in[0].shape.dims[0]);
-    return (size_t)(2 * rows * units + 6 * units) * sizeof(float);
+    return (size_t)(3 * rows * units + 6 * units) * sizeof(float);
 }
 
 static void emit_gradient(kfi_derivation *d, kfi_value out[3]) {
     kfi_recurrence a = *(const kfi_recurrence *)d->attributes;
     a.has_dc = !kfi_is_none(d->dout[1]);
-    kfi_value in[7];
+    kfi_value in[8];
     int n = 0;
     in[n++] = kfi_or_zeros(d, d->dout[0], &d->out_type[0].shape);
     if (a.has_dc) in[n++] = d->dout[1];
@@ -193,6 +202,7 @@ static void emit_gradient(kfi_derivation *d, kfi_value out[3]) {
     in[n++] = d->in[1];
     if (a.has_states) in[n++] = d->in[3];
     if (a.has_mask) in[n++] = d->in[a.has_states ? 4 : 2];
+    if (a.drops) in[n++] = d->in[d->n_in - 1];
     kfi_value more[KFI_OP_MAX_OUTPUTS] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
     out[0] = d->emit(d, "lstm_gradient", &a, in, n, more);
     out[1] = more[0];
@@ -209,7 +219,8 @@ static kf_status derive_lstm(kfi_derivation *d) {
     if (d->wanted[1]) {
         const kfi_value before =
             kfi_states_before(d, d->out[0], a->has_states ? d->in[2] : KFI_NONE, z[0], z[1], units);
-        d->din[1] = kfi_kernel_gradient(d, before, out[0], z[0] * z[1], 4 * units);
+        const kfi_value drops = a->drops ? d->in[d->n_in - 1] : KFI_NONE;
+        d->din[1] = kfi_dropped_kernel_gradient(d, before, out[0], drops, 4);
     }
     if (a->has_states) {
         d->din[2] = out[1];
@@ -250,6 +261,13 @@ static const kfi_example lstm_examples[] = {
                                            .has_states = true},
      .n_in = 4,
      .in = {X(3, {2, 3, 12}), X(2, {3, 12}), X(2, {2, 3}), X(2, {2, 3})}},
+    {.name = "states dropped by gate",
+     .attributes = &(const kfi_recurrence){.activation = KFI_TANH,
+                                           .gate_activation = KFI_SIGMOID,
+                                           .has_states = true,
+                                           .drops = 4},
+     .n_in = 5,
+     .in = {X(3, {2, 3, 12}), X(2, {3, 12}), X(2, {2, 3}), X(2, {2, 3}), MASK(3, {4, 2, 3})}},
     {.name = "large",
      .attributes = &(const kfi_recurrence){KERAS, .has_states = true},
      .n_in = 4,
@@ -277,6 +295,7 @@ const kfi_op KFI_OP(lstm) = {
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_lstm,
     .stages = {{lstm_block, kfi_block_tiles}},
+    .tile_scratch = forward_local,
     .gradient = derive_lstm,
     .cost = cost_lstm,
     .examples = lstm_examples,

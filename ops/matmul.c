@@ -135,6 +135,18 @@ static void add_slices(const kfi_call *call, int64_t tile, void *local) {
     }
 }
 
+/* A rectangle of c, or, if slices were added up, all of it at the end. */
+static kfi_region region_matmul(const kfi_call *call, int stage, int64_t tile) {
+    const product p = cut_product(call);
+    if (stage == (p.slices == 1)) return (kfi_region){0};
+    if (stage == 1) return (kfi_region){0, 1, p.m * p.n, p.m * p.n};
+    const int64_t columns = kfi_tile_count(p.n, p.tile_n);
+    const kfi_range rows = kfi_tile_range(p.m, p.tile_m, tile / columns);
+    const kfi_range cols = kfi_tile_range(p.n, p.tile_n, tile % columns);
+    return (kfi_region){rows.first * p.n + cols.first, rows.last - rows.first,
+                        cols.last - cols.first, p.n};
+}
+
 /* Each combination of transpositions has its own pair of products:
  *   c = a  b:   a' = c' bT     b' = aT c'        c = a  bT:  a' = c' b      b' = c'T a
  *   c = aT b:   a' = b  c'T    b' = a  c'        c = aT bT:  a' = bT c'T    b' = c'T aT */
@@ -195,4 +207,5 @@ const kfi_op KFI_OP(matmul) = {
     .scratch = scratch_matmul,
     .cost = cost_matmul,
     .examples = matmul_examples,
+    .region = region_matmul,
 };

@@ -37,4 +37,5 @@ const kfi_op KFI_OP(moving_average) = {
     .cost = cost_average,
     .examples = moving_average_examples,
     .in_place = {1},
+    KFI_ELEMENT_WISE,
 };

@@ -58,4 +58,5 @@ const kfi_op KFI_OP(nadam_update) = {
     .cost = cost,
     .examples = examples,
     .in_place = {1, 4, 5},
+    KFI_ELEMENT_WISE,
 };

@@ -22,6 +22,11 @@ typedef struct kfi_array {
     void *data;
 } kfi_array;
 
+/* The elements [begin, end) of a flat array. */
+typedef struct kfi_span {
+    int64_t begin, end;
+} kfi_span;
+
 /* One application of an op to arrays. Kernels see inputs as const, write outputs and scratch. */
 typedef struct kfi_call {
     const void *attributes; /* the op's own attribute struct, NULL if it has none */
@@ -29,6 +34,7 @@ typedef struct kfi_call {
     const kfi_array *in;
     const kfi_array *out;
     void *scratch; /* shared by all tiles and stages of this call: op->scratch bytes */
+    kfi_span part; /* of an element-wise op: only these elements, whatever the tile; empty: all */
 } kfi_call;
 
 static inline const float *kfi_in(const kfi_call *call, int i) { return call->in[i].data; }
@@ -54,6 +60,11 @@ typedef struct kfi_stage {
     void (*kernel)(const kfi_call *call, int64_t tile, void *local);
     int64_t (*tiles)(const kfi_call *call); /* NULL: one tile */
 } kfi_stage;
+
+/* Elements of output 0: `rows` runs of `width`, their beginnings `stride` apart. */
+typedef struct kfi_region {
+    int64_t first, rows, width, stride;
+} kfi_region;
 
 /* A value of a formula under construction; .id < 0 is "none". */
 typedef struct kfi_value {
@@ -125,6 +136,13 @@ struct kfi_op {
     /* Output i may be written over input in_place[i] - 1, since element k of the output depends on
      * that input's element k only (0: it may not). */
     int8_t in_place[KFI_OP_MAX_OUTPUTS];
+    /* Chains: what a tile of a stage leaves finished of output 0, which nothing reads or writes
+     * again and no other tile writes. (rows of 0: nothing yet.) A graph may hand those elements,
+     * while they are in the cache, to an element-wise op. NULL: it may not. */
+    kfi_region (*region)(const kfi_call *call, int stage, int64_t tile);
+    /* Element k of the outputs depends on element k only of each input of as many elements; the
+     * one stage, which uses no scratch, does call->part alone if it is set. */
+    bool element_wise;
     /* Input index_input - 1 holds indices in [0, dimension `index_axis` of input `index_of`), that
      * axis counted from the end if negative; the graph checks fed data against it before the step
      * runs. 0: none. */

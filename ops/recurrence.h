@@ -118,6 +118,58 @@ static inline kfi_rows_of kfi_state_before(const kfi_steps *s, int64_t t, const 
     return (kfi_rows_of){h0 ? h0 + s->first * s->units : NULL, s->units};
 }
 
+/* --- dropout of the states -------------------------------------------------------------------- */
+
+/* What the states are multiplied by before they meet the recurrent kernel, the same at all steps:
+ * (n, batch, units), n masks for as many gates or 1 for all. */
+typedef struct kfi_drops {
+    const float *masks; /* NULL: none */
+    int64_t n;
+    float *local; /* (rows, units) of the tile's block */
+} kfi_drops;
+
+/* The block's rows of the mask of a gate. */
+static inline const float *kfi_drop_rows(const kfi_steps *s, const kfi_drops *drops, int64_t gate) {
+    if (!drops->masks) return NULL;
+    const int64_t mask = drops->n > 1 ? gate : 0;
+    return drops->masks + (mask * s->batch + s->first) * s->units;
+}
+
+/* Columns of gates [first, first + n) of c (rows, gates units) += (h drop) R, gate by gate where
+ * these have masks of their own. r_row: columns of R. */
+static inline void kfi_states_product(const kfi_steps *s, const kfi_drops *drops, int64_t first,
+                                      int64_t n, kfi_rows_of h, const float *r, int64_t r_row,
+                                      float *c, int64_t c_row) {
+    const int64_t u = s->units, at_once = drops->n > 1 ? 1 : n;
+    for (int64_t gate = first; h.data && gate < first + n; gate += at_once) {
+        const float *mask = kfi_drop_rows(s, drops, gate);
+        kfi_rows_of dropped = h;
+        if (mask) {
+            for (int64_t i = 0; i < s->rows; i++)
+                for (int64_t k = 0; k < u; k++)
+                    drops->local[i * u + k] = h.data[i * h.row + k] * mask[i * u + k];
+            dropped = (kfi_rows_of){drops->local, u};
+        }
+        kfi_step_product(s->rows, at_once * u, u, dropped, r + gate * u, r_row, false, c + gate * u,
+                         c_row);
+    }
+}
+
+/* dh (rows, units) += drop (dz RT) over the same gates, the derivative of the above. */
+static inline void kfi_states_product_back(const kfi_steps *s, const kfi_drops *drops, int64_t n,
+                                           kfi_rows_of dz, const float *r, int64_t r_row,
+                                           float *dh) {
+    const int64_t u = s->units, at_once = drops->n > 1 ? 1 : n;
+    for (int64_t gate = 0; gate < n; gate += at_once) {
+        const float *mask = kfi_drop_rows(s, drops, gate);
+        float *to = mask ? drops->local : dh;
+        if (mask) memset(to, 0, (size_t)(s->rows * u) * sizeof *to);
+        kfi_step_product(s->rows, u, at_once * u, (kfi_rows_of){dz.data + gate * u, dz.row},
+                         r + gate * u, r_row, true, to, u);
+        for (int64_t k = 0; mask && k < s->rows * u; k++) dh[k] += to[k] * mask[k];
+    }
+}
+
 /* --- shapes ----------------------------------------------------------------------------------- */
 
 /* Inputs z (batch, time, gates units) and r (units, gates units). */
@@ -144,6 +196,15 @@ static inline kf_status kfi_check_mask(const kfi_shaping *s, int input) {
     return kfi_expect_shape(s, input, &KFI_SHAPE(z[0], z[1]));
 }
 
+static inline kf_status kfi_check_drops(const kfi_shaping *s, int input, int gates) {
+    const kfi_recurrence *a = s->attributes;
+    if (a->drops == 0) return KF_OK;
+    if (a->drops != 1 && a->drops != gates)
+        return kfi_fail(KF_INVALID, "%d masks for %d gates", a->drops, gates);
+    return kfi_expect_shape(s, input,
+                            &KFI_SHAPE(a->drops, s->in[0].shape.dims[0], s->in[1].shape.dims[0]));
+}
+
 /* The states before all steps, as rows (batch time, units): for the product with the gradients of
  * the gates, which is the recurrent kernel's. */
 static inline kfi_value kfi_states_before(kfi_derivation *d, kfi_value y, kfi_value h0,
@@ -165,6 +226,35 @@ static inline kfi_value kfi_kernel_gradient(kfi_derivation *d, kfi_value rows, k
     const kfi_shaped flat = {.shape = KFI_SHAPE(count, width)};
     return kfi_derive(d, "matmul", (&(kfi_matmul){.transpose_a = true}), rows,
                       kfi_derive(d, "reshape", &flat, dz));
+}
+
+/* The gradient of columns [first, first + n) of the recurrent kernel, by gate where these have
+ * dropout masks of their own. `before` (batch time, units) are the states, dz (batch, time, gates
+ * units); drops KFI_NONE: no dropout. */
+static inline kfi_value kfi_dropped_kernel_gradient(kfi_derivation *d, kfi_value before,
+                                                    kfi_value dz, kfi_value drops, int64_t gates) {
+    const kfi_recurrence *a = d->attributes;
+    const int64_t *z = d->in_type[0].shape.dims, units = d->in_type[1].shape.dims[0];
+    const int64_t batch = z[0], time = z[1], at_once = a->drops > 1 ? 1 : gates;
+    if (a->drops == 0) return kfi_kernel_gradient(d, before, dz, batch * time, gates * units);
+    const kfi_shaped steps = {.shape = KFI_SHAPE(batch, time, units)};
+    const kfi_shaped row = {.shape = KFI_SHAPE(batch, 1, units)};
+    const kfi_shaped flat = {.shape = KFI_SHAPE(batch * time, units)};
+    const kfi_value states = kfi_derive(d, "reshape", &steps, before);
+    kfi_value parts[4] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
+    int n = 0;
+    for (int64_t gate = 0; gate < gates; gate += at_once) {
+        const kfi_slice one = {.axis = 0, .start = gate, .size = 1};
+        const kfi_slice columns = {.axis = 2, .start = gate * units, .size = at_once * units};
+        const kfi_value mask = a->drops > 1 ? kfi_derive(d, "slice", &one, drops) : drops;
+        const kfi_value dropped =
+            kfi_derive(d, "multiply", NULL, states, kfi_derive(d, "reshape", &row, mask));
+        const kfi_value part = at_once == gates ? dz : kfi_derive(d, "slice", &columns, dz);
+        parts[n++] = kfi_kernel_gradient(d, kfi_derive(d, "reshape", &flat, dropped), part,
+                                         batch * time, at_once * units);
+    }
+    if (n == 1) return parts[0];
+    return d->emit(d, "concatenate", &(kfi_slice){.axis = 1}, parts, n, NULL);
 }
 
 /* A gradient that may not have arrived. */

@@ -68,4 +68,5 @@ const kfi_op KFI_OP(sgd_update) = {
     .cost = cost,
     .examples = examples,
     .in_place = {1, 4},
+    KFI_ELEMENT_WISE,
 };

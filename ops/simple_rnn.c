@@ -1,22 +1,24 @@
-/* simple_rnn(z, r[, h0][, mask]) -> y: all steps of y_t = a(z_t + y_(t-1) R), with z (batch, time,
- * units) the product of the inputs and the bias. A masked step repeats y.
- * simple_rnn_gradient(dy, y, r[, mask]) -> dz, dh0 goes through the steps backwards. */
+/* simple_rnn(z, r[, h0][, mask][, drop]) -> y: all steps of y_t = a(z_t + y_(t-1) R), with z
+ * (batch, time, units) the product of the inputs and the bias. A masked step repeats y; drop
+ * multiplies the y that meets R. simple_rnn_gradient(dy, y, r[, mask][, drop]) -> dz, dh0 goes
+ * through the steps backwards. */
 #include "ops/recurrence.h"
 
 static kf_status infer_simple_rnn(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
-    kf_status status = kfi_check_recurrence(s, 1, 2 + a->has_states + a->has_mask);
+    kf_status status = kfi_check_recurrence(s, 1, 2 + a->has_states + a->has_mask + a->drops);
     if (!status) status = kfi_check_states(s, 2, a->has_states);
     if (!status && a->has_mask) status = kfi_check_mask(s, 2 + a->has_states);
+    if (!status) status = kfi_check_drops(s, s->n_in - 1, 1);
     return status ? status : kfi_infer_like(s, 0);
 }
 
 static void simple_rnn_block(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
     const kfi_recurrence *a = call->attributes;
     const kfi_steps s = kfi_steps_of(&call->out[0], tile);
     const float *h0 = a->has_states ? kfi_in(call, 2) : NULL;
     const float *mask = a->has_mask ? kfi_in(call, 2 + a->has_states) : NULL;
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops, local};
     const int64_t u = s.units, row = s.time * u;
     const float *z = kfi_in(call, 0);
     float *y = kfi_out(call, 0);
@@ -24,9 +26,7 @@ static void simple_rnn_block(const kfi_call *call, int64_t tile, void *local) {
         memcpy(y + s.first * row, z + s.first * row, (size_t)(s.rows * row) * sizeof *y);
     for (int64_t t = 0; t < s.time && s.rows > 0; t++) {
         const kfi_rows_of h = kfi_state_before(&s, t, y, h0);
-        if (h.data)
-            kfi_step_product(s.rows, u, u, h, kfi_in(call, 1), u, false, y + kfi_at(&s, 0, t, u),
-                             row);
+        kfi_states_product(&s, &drops, 0, 1, h, kfi_in(call, 1), u, y + kfi_at(&s, 0, t, u), row);
         for (int64_t i = 0; i < s.rows; i++) {
             float *to = y + kfi_at(&s, i, t, u);
             if (!kfi_is_masked(&s, mask, i, t))
@@ -41,7 +41,7 @@ static void simple_rnn_block(const kfi_call *call, int64_t tile, void *local) {
 
 static kf_status infer_simple_rnn_gradient(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
-    const kf_status status = kfi_expect_floats(s, 3 + a->has_mask);
+    const kf_status status = kfi_expect_floats(s, 3 + a->has_mask + a->drops);
     if (status) return status;
     const int64_t *dy = s->in[0].shape.dims;
     s->n_out = 2;
@@ -59,6 +59,8 @@ static void simple_rnn_gradient_block(const kfi_call *call, int64_t tile, void *
     float *dz = kfi_out(call, 0), *all = local;
     const int64_t u = s.units;
     const size_t bytes = (size_t)u * sizeof *all;
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             all + s.rows * u};
     if (s.rows == 0) return;
     memset(all, 0, (size_t)s.rows * bytes);
     for (int64_t t = s.time - 1; t >= 0; t--) {
@@ -77,28 +79,31 @@ static void simple_rnn_gradient_block(const kfi_call *call, int64_t tile, void *
         }
         if (t == 0 && !a->has_states) break;
         const kfi_rows_of step = {dz + kfi_at(&s, 0, t, u), s.time * u};
-        kfi_step_product(s.rows, u, u, step, r, u, true, all, u);
+        kfi_states_product_back(&s, &drops, 1, step, r, u, all);
     }
     memcpy(kfi_out(call, 1) + s.first * u, all, (size_t)s.rows * bytes);
 }
 
 static size_t gradient_local(const kfi_call *call) {
     const int64_t *dy = call->in[0].shape.dims;
-    return (size_t)(kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
+    return (size_t)(2 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
 }
 
 static kf_status derive_simple_rnn(kfi_derivation *d) {
     const kfi_recurrence *a = d->attributes;
     const int64_t *z = d->in_type[0].shape.dims;
-    const kfi_value in[] = {d->dout[0], d->out[0], d->in[1],
-                            a->has_mask ? d->in[2 + a->has_states] : KFI_NONE};
+    const kfi_value drops = a->drops ? d->in[d->n_in - 1] : KFI_NONE;
+    kfi_value in[5] = {d->dout[0], d->out[0], d->in[1]};
+    int n = 3;
+    if (a->has_mask) in[n++] = d->in[2 + a->has_states];
+    if (a->drops) in[n++] = drops;
     kfi_value more[KFI_OP_MAX_OUTPUTS] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
-    d->din[0] = d->emit(d, "simple_rnn_gradient", a, in, 3 + a->has_mask, more);
+    d->din[0] = d->emit(d, "simple_rnn_gradient", a, in, n, more);
     if (a->has_states) d->din[2] = more[0];
     if (!d->wanted[1]) return KF_OK;
     const kfi_value before =
         kfi_states_before(d, d->out[0], a->has_states ? d->in[2] : KFI_NONE, z[0], z[1], z[2]);
-    d->din[1] = kfi_kernel_gradient(d, before, d->din[0], z[0] * z[1], z[2]);
+    d->din[1] = kfi_dropped_kernel_gradient(d, before, d->din[0], drops, 1);
     return KF_OK;
 }
 
@@ -123,6 +128,10 @@ static const kfi_example examples[] = {
      .attributes = &(const kfi_recurrence){.activation = KFI_SIGMOID, .has_states = true},
      .n_in = 3,
      .in = {X(3, {2, 3, 3}), X(2, {3, 3}), X(2, {2, 3})}},
+    {.name = "dropped states",
+     .attributes = &(const kfi_recurrence){.activation = KFI_TANH, .has_states = true, .drops = 1},
+     .n_in = 4,
+     .in = {X(3, {2, 3, 3}), X(2, {3, 3}), X(2, {2, 3}), MASK(3, {1, 2, 3})}},
     {.name = "large",
      .attributes = &(const kfi_recurrence){.activation = KFI_RELU},
      .n_in = 2,
@@ -149,6 +158,7 @@ const kfi_op KFI_OP(simple_rnn) = {
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_simple_rnn,
     .stages = {{simple_rnn_block, kfi_block_tiles}},
+    .tile_scratch = gradient_local,
     .gradient = derive_simple_rnn,
     .cost = cost,
     .examples = examples,

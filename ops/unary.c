@@ -151,11 +151,12 @@ static const kfi_example gradient_examples[] = {
     {                                                                                              \
         .name = op, .infer = kfi_infer_same_1, .stages = {{kernel, kfi_element_tiles}},            \
         .gradient = derivative, .cost = cost_, .examples = examples_, .in_place = {1},             \
+        KFI_ELEMENT_WISE,                                                                          \
     }
 #define CHAIN(op, kernel)                                                                          \
     {                                                                                              \
         .name = op, .infer = kfi_infer_same_2, .stages = {{kernel, kfi_element_tiles}},            \
-        .cost = chain_cost, .examples = gradient_examples, .in_place = {1},                        \
+        .cost = chain_cost, .examples = gradient_examples, .in_place = {1}, KFI_ELEMENT_WISE,      \
     }
 
 const kfi_op KFI_OP(relu) = FUNCTION("relu", relu, derive_relu, kfi_cheap_cost, examples);

@@ -1,0 +1,147 @@
+/* Winograd tiles of an image: 6 x 6 pixels each, which overlap, for m x m places each, which do
+ * not. A chunk of them is transformed into 36 matrices (tiles, channels), one for each pair of
+ * points, which are factors of matrix products. winograd.h has the mathematics. */
+#ifndef KFI_OPS_WINOGRAD_TILES_H
+#define KFI_OPS_WINOGRAD_TILES_H
+
+#include "ops/patches.h"
+#include "ops/winograd.h"
+
+enum {
+    KFI_WINOGRAD_CHUNK = 48,             /* tiles; a multiple of KFI_SUM_ROWS                 */
+    KFI_WINOGRAD_BYTES = 3 * 512 * 1024, /* of the 36 matrices of a chunk, rather in L2 */
+    KFI_WINOGRAD_GAP = 16, /* floats between matrices: whole pages apart, their rows would contend
+                              for the same few lines of the L1 cache */
+};
+
+/* The tiles of all images; planes are images, or slices of volumes. */
+typedef struct kfi_winograd_grid {
+    int taps, m;           /* of an axis */
+    int64_t rows, columns; /* of tiles in a plane */
+    int64_t planes;
+} kfi_winograd_grid;
+
+static inline kfi_winograd_grid kfi_winograd_grid_of(const kfi_patches *p, int64_t batch) {
+    const int taps = (int)p->axis[1].taps, m = KFI_POINTS + 1 - taps;
+    return (kfi_winograd_grid){.taps = taps,
+                               .m = m,
+                               .rows = kfi_divide_up(p->axis[1].positions, m),
+                               .columns = kfi_divide_up(p->axis[2].positions, m),
+                               .planes = batch * p->axis[0].positions};
+}
+
+static inline int64_t kfi_winograd_count(const kfi_winograd_grid *grid) {
+    return grid->planes * grid->rows * grid->columns;
+}
+
+/* Whether patches are such as Winograd's tiles take, one channel to a lane. */
+static inline bool kfi_winograd_takes(const kfi_patches *p) {
+    const kfi_patch_axis *a = p->axis;
+    if (a[0].taps != 1 || a[0].stride != 1 || a[0].first != 0 || a[0].positions != a[0].size)
+        return false;
+    for (int i = 1; i < 3; i++)
+        if (a[i].stride != 1 || a[i].step != 1 || (a[i].taps != 3 && a[i].taps != 5)) return false;
+    return a[1].taps == a[2].taps && p->channels % KFI_LANES == 0;
+}
+
+/* Multiplications and additions of the products of all tiles. */
+static inline double kfi_winograd_flops(const kfi_winograd_grid *grid, int64_t in, int64_t out) {
+    return 2.0 * KFI_POINT_PAIRS * (double)kfi_winograd_count(grid) * (double)in * (double)out;
+}
+
+/* Cycles of one core for the products, which reach three quarters of what it can, the transforms,
+ * of `ins` vectors in and `outs` out for each tile, and for weights between cache and memory: once,
+ * and again with each chunk. Fitted to measurements. */
+static inline double kfi_winograd_cost(const kfi_winograd_grid *grid, int64_t in, int64_t out,
+                                       double ins, double outs) {
+    const double tiles = (double)kfi_winograd_count(grid);
+    const double weights = KFI_POINT_PAIRS * (double)in * (double)out / KFI_LANES;
+    const bool cached = weights * KFI_LANES * sizeof(float) < 1 << 20;
+    return tiles * weights / (2 * 0.75) + tiles * (150 * ins + 110 * outs) +
+           weights * (cached ? 8 : 30 + 8 * tiles / KFI_WINOGRAD_CHUNK);
+}
+
+/* Tiles of a chunk whose matrices have so many columns altogether. */
+static inline int64_t kfi_winograd_chunk(int64_t columns) {
+    const int64_t fitting =
+        KFI_WINOGRAD_BYTES / (KFI_POINT_PAIRS * (int64_t)sizeof(float)) / kfi_larger(columns, 1);
+    return kfi_clamp(fitting / 6 * 6, 12, KFI_WINOGRAD_CHUNK);
+}
+
+/* Floats from one of the 36 matrices to the next. */
+static inline int64_t kfi_winograd_pitch(int64_t chunk, int64_t columns) {
+    return chunk * columns + KFI_WINOGRAD_GAP;
+}
+
+/* The place of a tile's first output. */
+typedef struct kfi_winograd_place {
+    int64_t plane, row, column;
+} kfi_winograd_place;
+
+static inline kfi_winograd_place kfi_winograd_place_of(const kfi_winograd_grid *grid,
+                                                       int64_t tile) {
+    const int64_t inside = tile % (grid->rows * grid->columns);
+    return (kfi_winograd_place){tile / (grid->rows * grid->columns),
+                                inside / grid->columns * grid->m, inside % grid->columns * grid->m};
+}
+
+/* `size` x `size` pixels of an image (rows, columns, channels) from (row, column) on, with zeros
+ * outside: where they are, or copied. *step receives the distance of rows. */
+static inline const float *kfi_winograd_pixels(const float *image, const int64_t sizes[2],
+                                               int64_t channels, int64_t row, int64_t column,
+                                               int64_t size, float *copy, int64_t *step) {
+    if (row >= 0 && column >= 0 && row + size <= sizes[0] && column + size <= sizes[1]) {
+        *step = sizes[1] * channels;
+        return image + (row * sizes[1] + column) * channels;
+    }
+    *step = size * channels;
+    const int64_t low = kfi_clamp(-column, 0, size);
+    const int64_t high = kfi_clamp(sizes[1] - column, low, size);
+    for (int64_t i = 0; i < size; i++) {
+        float *to = copy + i * *step;
+        const bool inside = row + i >= 0 && row + i < sizes[0];
+        const int64_t from = inside ? low : size, to_end = inside ? high : size;
+        kfi_zero_floats(to, from * channels);
+        if (inside)
+            kfi_copy_floats(to + low * channels,
+                            image + ((row + i) * sizes[1] + column + low) * channels,
+                            (high - low) * channels);
+        kfi_zero_floats(to + to_end * channels, (size - to_end) * channels);
+    }
+    return copy;
+}
+
+/* BT x B of one tile, into row `row` of the 36 matrices. */
+static inline void kfi_winograd_transform_pixels(const float *x, int64_t step, int64_t channels,
+                                                 float *to, int64_t pitch) {
+    for (int64_t c = 0; c < channels; c += KFI_LANES) {
+        kfi_vector d[KFI_POINTS], half[KFI_POINT_PAIRS], whole[KFI_POINTS];
+        for (int j = 0; j < KFI_POINTS; j++) {
+            for (int i = 0; i < KFI_POINTS; i++) d[i] = kfi_load(x + i * step + j * channels + c);
+            kfi_winograd_input(d, 1, half + j, KFI_POINTS);
+        }
+        for (int i = 0; i < KFI_POINTS; i++) {
+            kfi_winograd_input(half + i * KFI_POINTS, 1, whole, 1);
+            for (int j = 0; j < KFI_POINTS; j++)
+                kfi_store(to + (i * KFI_POINTS + j) * pitch + c, whole[j]);
+        }
+    }
+}
+
+/* The tiles [tiles.first, tiles.last) of x as 36 matrices (tiles, channels). `copy` has room for
+ * one tile's pixels. */
+static inline void kfi_winograd_transform_x(const kfi_patches *p, const kfi_winograd_grid *grid,
+                                            kfi_range tiles, float *copy, float *to,
+                                            int64_t pitch) {
+    const int64_t sizes[2] = {p->axis[1].size, p->axis[2].size};
+    for (int64_t tile = tiles.first; tile < tiles.last; tile++, to += p->channels) {
+        const kfi_winograd_place at = kfi_winograd_place_of(grid, tile);
+        int64_t step;
+        const float *x = kfi_winograd_pixels(
+            p->source + at.plane * sizes[0] * sizes[1] * p->channels, sizes, p->channels,
+            at.row + p->axis[1].first, at.column + p->axis[2].first, KFI_POINTS, copy, &step);
+        kfi_winograd_transform_pixels(x, step, p->channels, to, pitch);
+    }
+}
+
+#endif
