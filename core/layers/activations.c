@@ -48,7 +48,7 @@ static kfi_value selu(kfi_formula *formula, const void *options, kfi_value x) {
 /* --- with arguments --------------------------------------------------------------------------- */
 
 typedef struct relu_options {
-    float alpha, max_value, threshold;
+    double alpha, max_value, threshold;
 } relu_options;
 
 static const kfi_field relu_fields[] = {
@@ -60,11 +60,11 @@ static const kfi_field relu_fields[] = {
 
 static kfi_value relu(kfi_formula *formula, const void *options, kfi_value x) {
     const relu_options *by = options;
-    return kfi_relu(formula, by->alpha, by->max_value, by->threshold, x);
+    return kfi_relu(formula, (float)by->alpha, (float)by->max_value, (float)by->threshold, x);
 }
 
 typedef struct elu_options {
-    float alpha;
+    double alpha;
 } elu_options;
 
 static const kfi_field elu_fields[] = {
@@ -73,7 +73,7 @@ static const kfi_field elu_fields[] = {
 };
 
 static kfi_value elu(kfi_formula *formula, const void *options, kfi_value x) {
-    const kfi_elu by = {.alpha = ((const elu_options *)options)->alpha, .scale = 1};
+    const kfi_elu by = {.alpha = (float)((const elu_options *)options)->alpha, .scale = 1};
     return kfi_emit(formula, "elu", &by, x);
 }
 

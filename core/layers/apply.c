@@ -3,6 +3,7 @@
 #include "core/base/memory.h"
 #include "core/layers/layer.h"
 #include "core/layers/penalties.h"
+#include "core/layers/rules.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -28,6 +29,12 @@ static kf_status within(const kf_layer *layer, kf_status status) {
     if (status == KF_OK || (layer->name && names_layer(kf_last_error(), layer->name)))
         return status;
     return kfi_within(status, "%s: ", name_of(layer));
+}
+
+void kfi_call_take_arguments(kfi_layer_call *call, const kfi_arguments *arguments) {
+    call->training = arguments->training;
+    call->gives_mask = arguments->has_mask || arguments->no_mask;
+    call->mask = arguments->has_mask ? call->in[call->n_in] : KFI_NONE;
 }
 
 /* --- into a formula --------------------------------------------------------------------------- */
@@ -66,6 +73,37 @@ static kf_status check_masks(const kfi_layer_call *call) {
     return KF_OK;
 }
 
+int32_t kfi_layer_constants(const kf_layer *layer) {
+    const int64_t *count = layer->class->constants ? layer->class->constants(layer) : NULL;
+    return count && *count > 0 ? (int32_t)*count : 0;
+}
+
+/* Keras tells that the call of the layer's class has no such parameter. */
+static kf_status check_arguments(const kfi_layer_call *call) {
+    const kfi_layer_class *class = call->layer->class;
+    const char *unknown = call->training != KF_TRAINING_AS_RUN && !class->takes_training
+                              ? "training"
+                          : call->gives_mask && !class->takes_mask ? "mask"
+                                                                   : NULL;
+    if (!unknown) return KF_OK;
+    return kfi_fail(KF_INVALID, "call() got an unexpected keyword argument '%s': %s takes none",
+                    unknown, class->name);
+}
+
+/* A mask that a user gives says with anything but 0 that a step counts. */
+static void take_mask(kfi_layer_call *call) {
+    if (!call->gives_mask || kfi_is_none(call->mask)) return;
+    kf_shape shape = kfi_type(call->formula, call->mask)->shape;
+    if (shape.rank == KF_MAX_RANK) {
+        kfi_formula_fail(call->formula, kfi_fail(KF_INVALID, "a mask has at most %d axes; got %s",
+                                                 KF_MAX_RANK - 1, kfi_shape_string(&shape)));
+        return;
+    }
+    shape.dims[shape.rank++] = 1;
+    const kfi_value column = kfi_reshape_free(call->formula, call->mask, &shape);
+    call->mask = kfi_emit(call->formula, "any_not_equal", &(kfi_shaped){.value = 0}, column);
+}
+
 static void preset_outputs(kfi_layer_call *call) {
     const bool passes = call->layer->class->supports_masking && call->n_in > 0;
     call->n_out = 1;
@@ -87,9 +125,14 @@ kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node) {
     if (status != KF_OK) return status;
     status = check_count(layer, call->n_in);
     if (status == KF_OK) status = check_masks(call);
-    if (status != KF_OK) return kfi_formula_fail(formula, status);
+    if (status == KF_OK) status = check_arguments(call);
+    if (status != KF_OK) return kfi_formula_fail(formula, within(layer, status));
 
     preset_outputs(call);
+    take_mask(call);
+    const bool learns = kfi_formula_training(formula);
+    if (call->training != KF_TRAINING_AS_RUN)
+        kfi_formula_set_training(formula, call->training == KF_TRAINING_ON);
     const kfi_scope around =
         kfi_formula_scope(formula, (kfi_scope){.name = layer->name, .call = node});
     freeze_inner(layer, 1);
@@ -99,19 +142,25 @@ kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node) {
     for (int32_t i = 0; status == KF_OK && i < call->n_out; i++)
         kfi_penalize_activity(formula, layer, call->out[i]);
     kfi_formula_scope(formula, around);
+    kfi_formula_set_training(formula, learns);
     status = status == KF_OK ? kfi_formula_status(formula) : kfi_formula_fail(formula, status);
     return within(layer, status);
 }
 
 /* --- onto tensors ----------------------------------------------------------------------------- */
 
-/* The inputs of one kf_apply. */
+/* One kf_apply: its tensors are the layer's inputs and then the mask, if it is given one. */
 typedef struct application {
     kf_layer *layer;
     kf_graph *graph;
     kf_tensor *const *in;
     int32_t n_in;
+    kfi_arguments arguments;
 } application;
+
+static int32_t count_inputs(const application *apply) {
+    return apply->n_in - apply->arguments.has_mask;
+}
 
 static kf_graph *find_graph(const kf_layer *layer, kf_tensor *const *in, int32_t n_in) {
     for (int32_t i = 0; in && i < n_in; i++)
@@ -137,7 +186,8 @@ static kf_status adopt(const application *apply) {
 
 static kf_status check_application(const application *apply) {
     const kf_layer *layer = apply->layer;
-    if (apply->n_in < 1) return kfi_fail(KF_USAGE, "%s: applied to no tensor", name_of(layer));
+    if (count_inputs(apply) < 1)
+        return kfi_fail(KF_USAGE, "%s: applied to no tensor", name_of(layer));
     for (int32_t i = 0; i < apply->n_in; i++) {
         if (!apply->in[i]) return kfi_fail(KF_USAGE, "%s: input %d is NULL", name_of(layer), i);
         if (apply->in[i]->graph != apply->graph)
@@ -163,7 +213,7 @@ static kf_status build(const application *apply) {
     if (!types) return KF_MEMORY;
     for (int32_t i = 0; i < apply->n_in; i++)
         types[i] = (kfi_array){.dtype = apply->in[i]->dtype, .shape = apply->in[i]->shape};
-    const kf_status status = kfi_layer_build(apply->layer, types, apply->n_in);
+    const kf_status status = kfi_layer_build(apply->layer, types, count_inputs(apply));
     kfi_free(types);
     return status;
 }
@@ -182,6 +232,7 @@ static void write_inputs(const application *apply, kfi_formula *formula, kfi_val
 
 static kf_status fill_node(const application *apply, const kfi_layer_call *call, kfi_node *node) {
     for (int32_t i = 0; i < node->n_in; i++) node->in[i] = apply->in[i];
+    node->arguments = apply->arguments;
     node->number = kfi_graph_next_call(apply->graph);
     for (int32_t i = 0; i < node->n_out; i++) {
         const kfi_array *type = kfi_type(call->formula, call->out[i]);
@@ -222,11 +273,12 @@ static kf_status call_symbolically(const application *apply, kfi_node **node) {
         write_inputs(apply, formula, in, in + apply->n_in);
         kfi_layer_call call = {.layer = apply->layer,
                                .formula = formula,
-                               .n_in = apply->n_in,
+                               .n_in = count_inputs(apply),
                                .in = in,
                                .in_mask = in + apply->n_in,
                                .out = out,
                                .out_mask = out_mask};
+        kfi_call_take_arguments(&call, &apply->arguments);
         status = write_call(apply, &call, node);
     } else {
         status = KF_MEMORY;
@@ -236,9 +288,10 @@ static kf_status call_symbolically(const application *apply, kfi_node **node) {
     return status;
 }
 
-kf_tensor *kf_apply_list(kf_layer *layer, kf_tensor *const *inputs, int32_t n_inputs) {
+kf_tensor *kfi_layer_apply(kf_layer *layer, kf_tensor *const *inputs, int32_t n_inputs,
+                           const kfi_arguments *arguments) {
     const application apply = {layer, find_graph(layer, inputs, n_inputs), inputs,
-                               inputs ? n_inputs : 0};
+                               inputs ? n_inputs : 0, *arguments};
     if (!layer) {
         const kf_status status = kfi_fail(KF_USAGE, "kf_apply: the layer is NULL");
         return apply.graph ? kfi_graph_poison(apply.graph, status) : NULL;
@@ -255,4 +308,72 @@ kf_tensor *kf_apply_list(kf_layer *layer, kf_tensor *const *inputs, int32_t n_in
     if (status == KF_OK) status = build(&apply);
     if (status == KF_OK) status = call_symbolically(&apply, &node);
     return status == KF_OK ? node->out[0] : kfi_graph_poison(apply.graph, status);
+}
+
+kf_tensor *kf_apply_list(kf_layer *layer, kf_tensor *const *inputs, int32_t n_inputs) {
+    return kfi_layer_apply(layer, inputs, n_inputs, &(kfi_arguments){0});
+}
+
+/* --- with arguments --------------------------------------------------------------------------- */
+
+static int32_t append(kf_tensor **all, int32_t n, kf_tensor *const *list) {
+    for (; list && *list; list++) {
+        if (all) all[n] = *list;
+        n++;
+    }
+    return n;
+}
+
+/* Inputs, states, constants and the mask in a row; `all` NULL: only counts them. */
+static int32_t line_up(kf_tensor **all, kf_tensor *const *inputs, const kf_call_options *options) {
+    kf_tensor *const mask[] = {options->mask, NULL};
+    int32_t n = append(all, 0, inputs);
+    n = append(all, n, options->initial_state);
+    n = append(all, n, options->constants);
+    return append(all, n, mask);
+}
+
+/* A layer keeps how many there are: later calls may have them as plain inputs, and files do. */
+static kf_status set_constants(const kf_layer *layer, const kf_call_options *options) {
+    const int32_t n = append(NULL, 0, options->constants);
+    int64_t *count = layer->class->constants ? layer->class->constants(layer) : NULL;
+    if (n == 0) return KF_OK;
+    if (!count)
+        return kfi_fail(KF_INVALID, "%s: call() got an unexpected keyword argument 'constants'",
+                        name_of(layer));
+    *count = n;
+    return KF_OK;
+}
+
+static kf_status check_options(const kf_layer *layer, const kf_call_options *options) {
+    if (options->training < KF_TRAINING_AS_RUN || options->training > KF_TRAINING_OFF)
+        return kfi_fail(KF_USAGE, "%s: training must be KF_TRAINING_ON, _OFF or _AS_RUN; got %d",
+                        name_of(layer), (int)options->training);
+    if (options->mask && options->no_mask)
+        return kfi_fail(KF_USAGE, "%s: mask and no_mask exclude each other", name_of(layer));
+    return set_constants(layer, options);
+}
+
+kf_tensor *kf_call_create(kf_layer *layer, kf_tensor *const *inputs,
+                          const kf_call_options *options) {
+    kf_call_options own = {0};
+    if (options) memcpy(&own, options, options->size < sizeof own ? options->size : sizeof own);
+    if (!layer) return kf_apply_list(NULL, inputs, line_up(NULL, inputs, &(kf_call_options){0}));
+    const int32_t n = line_up(NULL, inputs, &own);
+    kf_tensor **all = kfi_alloc((size_t)n + 1, sizeof *all);
+    kf_status status = all ? check_options(layer, &own) : KF_MEMORY;
+    kf_tensor *out;
+    if (status == KF_OK) {
+        line_up(all, inputs, &own);
+        const kfi_arguments arguments = {own.training, own.mask != NULL, own.no_mask};
+        out = kfi_layer_apply(layer, all, n, &arguments);
+    } else {
+        const int32_t n_inputs = line_up(NULL, inputs, &(kf_call_options){0});
+        const application apply = {layer, find_graph(layer, inputs, n_inputs), inputs, n_inputs,
+                                   (kfi_arguments){0}};
+        out = apply.graph ? kfi_graph_poison(apply.graph, status) : NULL;
+        if (apply.graph) adopt(&apply); /* the graph's, as after any call */
+    }
+    kfi_free(all);
+    return out;
 }

@@ -76,15 +76,15 @@ typedef struct norm_options {
 #define AXIS KFI_FIELD(norm_options, axes, "axis", field_axes, .otherwise = "0")
 
 static const kfi_field max_norm_fields[] = {
-    KFI_FIELD(norm_options, high, "max_value", kfi_field_double, .otherwise = "2"),
+    KFI_FIELD(norm_options, high, "max_value", kfi_field_real, .otherwise = "2"),
     AXIS,
     KFI_FIELDS_END,
 };
 static const kfi_field unit_norm_fields[] = {AXIS, KFI_FIELDS_END};
 static const kfi_field min_max_norm_fields[] = {
-    KFI_FIELD(norm_options, low, "min_value", kfi_field_double, .otherwise = "0.0"),
-    KFI_FIELD(norm_options, high, "max_value", kfi_field_double, .otherwise = "1.0"),
-    KFI_FIELD(norm_options, rate, "rate", kfi_field_double, .otherwise = "1.0"),
+    KFI_FIELD(norm_options, low, "min_value", kfi_field_real, .otherwise = "0.0"),
+    KFI_FIELD(norm_options, high, "max_value", kfi_field_real, .otherwise = "1.0"),
+    KFI_FIELD(norm_options, rate, "rate", kfi_field_real, .otherwise = "1.0"),
     AXIS,
     KFI_FIELDS_END,
 };

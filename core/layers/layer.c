@@ -192,8 +192,15 @@ void kfi_layer_destroy(kf_layer *layer) {
     free_nodes(layer);
     kfi_free(layer->name);
     kfi_free(layer->scope);
+    kfi_variant_free(layer->input);
     kfi_free(layer->message);
     kfi_free(layer);
+}
+
+bool kfi_layer_declares_input(const kf_layer *layer) {
+    for (const kfi_field *field = layer->class->fields; field && field->name; field++)
+        if (strcmp(field->name, "batch_input_shape") == 0) return true;
+    return false;
 }
 
 void kf_layer_free(kf_layer *layer) {

@@ -18,18 +18,28 @@ typedef struct kfi_layer_call {
     const kfi_value *in_mask; /* float32, 1 where a step counts; KFI_NONE: no mask */
     kfi_value *out;           /* room for KFI_LAYER_MAX_OUTPUTS */
     kfi_value *out_mask;      /* preset: the first input's mask if the class passes masks */
+    kf_training training;
+    /* What kfi_call_mask gives instead of the mask of the first input. */
+    bool gives_mask;
+    kfi_value mask;
 } kfi_layer_call;
+
+/* The mask a class goes by that takes one. What goes on to the next layer is made from in_mask. */
+static inline kfi_value kfi_call_mask(const kfi_layer_call *call) {
+    return call->gives_mask ? call->mask : call->in_mask[0];
+}
 
 enum { KFI_LAYER_MAX_OUTPUTS = 64 };
 
 typedef struct kfi_cell_class kfi_cell_class; /* core/layers/recurrent/cell.h */
 
 typedef struct kfi_layer_class {
-    const char *name;               /* Keras's class: "Conv2D"; auto names are its snake case */
-    const kfi_field *fields;        /* NULL: no options of its own (beyond name and frozen)    */
-    size_t options_size;            /* of a struct that starts with KF_LAYER_OPTIONS           */
-    int32_t min_inputs, max_inputs; /* 0, 0: exactly one; max -1: any number               */
-    bool supports_masking;          /* else a masked input is refused, as in Keras         */
+    const char *name;                /* Keras's class: "Conv2D"; auto names are its snake case */
+    const kfi_field *fields;         /* NULL: no options of its own (beyond name and frozen)    */
+    size_t options_size;             /* of a struct that starts with KF_LAYER_OPTIONS           */
+    int32_t min_inputs, max_inputs;  /* 0, 0: exactly one; max -1: any number               */
+    bool supports_masking;           /* else a masked input is refused, as in Keras         */
+    bool takes_training, takes_mask; /* arguments of a call: kf_call */
     /* Checks options that one field alone cannot (no weights yet). NULL: nothing to check. */
     kf_status (*check)(const kf_layer *layer);
     /* Creates the weights for inputs of these types, with kfi_layer_add_weight. NULL: none. */
@@ -43,12 +53,17 @@ typedef struct kfi_layer_class {
     /* Whether samples of a batch depend on each other (batch statistics, states that stay), so that
      * the layer cannot be called on parts of a batch. NULL: they never do. */
     bool (*whole_batch)(const kf_layer *layer);
+    /* What each output adds to the loss, beside what activity_regularizer says; NULL: nothing. */
+    kfi_value (*penalty)(const kf_layer *layer, kfi_formula *formula, kfi_value output);
     /* Wrappers (wrapper.h): the key of Keras's config that has the layer inside, and what takes it
      * over when the wrapper is made. NULL for all others. */
     const char *wraps;
     kf_status (*wrap)(kf_layer *layer, kf_layer *inner);
-    /* Forgets what was kept from one run to the next (stateful recurrent layers). NULL: nothing. */
-    void (*reset_states)(kf_layer *layer);
+    /* What is kept from one run to the next (stateful recurrent layers), none before the layer is
+     * built. NULL: nothing. */
+    int32_t (*states)(const kf_layer *layer, kf_weight *const **states);
+    /* Where it is kept how many of the last inputs are Keras's `constants`; NULL: it takes none. */
+    int64_t *(*constants)(const kf_layer *layer);
     const kfi_cell_class *cell; /* of a cell: what recurrent layers do with it; NULL: it is none */
 } kfi_layer_class;
 
@@ -69,9 +84,10 @@ struct kf_layer {
     int64_t n_nodes, nodes_capacity;
     kf_status status; /* why it is poisoned, with its message */
     char *message;
-    int32_t frozen_around;      /* frozen layers around it, while they are being called */
-    char *scope;                /* what its weights' names begin with; NULL: its name   */
-    kf_layer *holder;           /* the wrapper that frees it, until a graph does        */
+    int32_t frozen_around; /* frozen layers around it, while they are being called */
+    char *scope;           /* what its weights' names begin with; NULL: its name   */
+    kfi_variant *input;    /* what its config says it receives: batch_input_shape, dtype; or NULL */
+    kf_layer *holder;      /* the wrapper that frees it, until a graph does        */
     kf_layer *adopted, *beside; /* layers freed with this one, as a list: see apply.c   */
 };
 
@@ -90,6 +106,9 @@ void kfi_layer_destroy(kf_layer *layer);
 
 /* A layer that stands for the failure kf_last_error tells of. Never NULL. */
 kf_layer *kfi_layer_poisoned(kf_status status);
+
+/* Whether its class has what it receives among its options: Embedding. */
+bool kfi_layer_declares_input(const kf_layer *layer);
 
 /* Gives the layer a name, if it has none yet (prefix NULL: its class in snake case), and hands it
  * over to the graph. On failure it stays the caller's. */
@@ -115,9 +134,19 @@ kf_status kfi_layer_build(kf_layer *layer, const kfi_array *in, int32_t n_in);
  * kfi_layer_invoke, also if the layer stands inside of a wrapper that writes it by itself. */
 kfi_value kfi_layer_weight_value(const kfi_layer_call *call, int32_t index);
 
+/* kf_apply_list with arguments; where they have a mask it is the last of the tensors. */
+kf_tensor *kfi_layer_apply(kf_layer *layer, kf_tensor *const *inputs, int32_t n_inputs,
+                           const kfi_arguments *arguments);
+
+/* Into a call whose inputs are set, with the mask right after them. */
+void kfi_call_take_arguments(kfi_layer_call *call, const kfi_arguments *arguments);
+
 /* Writes one call of a layer into a formula, in a scope of its name: mask rules, class->call,
  * activity penalties, the layer's name before messages. Models use it to call their layers. */
 kf_status kfi_layer_invoke(kfi_layer_call *call, int32_t node);
+
+/* How many of its last inputs are constants. */
+int32_t kfi_layer_constants(const kf_layer *layer);
 
 /* Some layer in it, itself included, needs the batch as a whole. */
 bool kfi_layer_whole_batch(const kf_layer *layer);

@@ -3,50 +3,31 @@
 
 #include <math.h>
 
-/* --- numbers that Keras keeps in float32 ------------------------------------------------------ */
-
-static kf_status store_float32(const kfi_field *field, void *member, const kfi_variant *value) {
-    return kfi_field_real.store(field, member, value);
-}
-
-static kfi_variant *load_float32(const kfi_field *field, const void *member) {
-    (void)field;
-    return kfi_variant_real((double)*(const float *)member);
-}
-
-static bool float32_is_unset(const kfi_field *field, const void *member) {
-    return kfi_field_real.is_unset(field, member);
-}
-
-static size_t float32_size(const kfi_field *field) {
-    (void)field;
-    return sizeof(float);
-}
-
-const kfi_field_type kfi_field_float32 = {
-    .name = "a number",
-    .store = store_float32,
-    .load = load_float32,
-    .is_unset = float32_is_unset,
-    .size = float32_size,
-};
+/* --- numbers that may be None ----------------------------------------------------------------- */
 
 static kf_status store_limit(const kfi_field *field, void *member, const kfi_variant *value) {
-    if (!kfi_variant_is(value, KFI_NULL)) return store_float32(field, member, value);
-    *(float *)member = INFINITY;
+    if (!kfi_variant_is(value, KFI_NULL)) return kfi_field_float32.store(field, member, value);
+    *(double *)member = INFINITY;
     return KF_OK;
 }
 
 static kfi_variant *load_limit(const kfi_field *field, const void *member) {
-    return isinf(*(const float *)member) ? kfi_variant_null() : load_float32(field, member);
+    return isinf(*(const double *)member) ? kfi_variant_null()
+                                          : kfi_field_float32.load(field, member);
 }
+
+static bool limit_is_unset(const kfi_field *field, const void *member) {
+    return kfi_field_float32.is_unset(field, member);
+}
+
+static size_t limit_size(const kfi_field *field) { return kfi_field_float32.size(field); }
 
 const kfi_field_type kfi_field_limit = {
     .name = "a number or None",
     .store = store_limit,
     .load = load_limit,
-    .is_unset = float32_is_unset,
-    .size = float32_size,
+    .is_unset = limit_is_unset,
+    .size = limit_size,
 };
 
 /* --- an axis of each input -------------------------------------------------------------------- */

@@ -7,10 +7,9 @@
 #include "core/layers/initializers/initializer.h"
 #include "core/layers/regularizers.h"
 
-/* A float that Keras keeps in float32, so that its JSON has the digits of that; one that may be
- * None, which is INFINITY in C; and int64_t[count] for one axis of each input, a plain number where
- * it is the same for all ({1} in C: the others are 0). */
-extern const kfi_field_type kfi_field_float32, kfi_field_limit, kfi_field_axes;
+/* A kfi_field_float32 that may be None, which is INFINITY in C; and int64_t[count] for one axis of
+ * each input, a plain number where it is the same for all ({1} in C: the others are 0). */
+extern const kfi_field_type kfi_field_limit, kfi_field_axes;
 
 #define KFI_REGULARIZER_FIELD(struct_type, member)                                                 \
     KFI_FIELD(struct_type, member, #member, kfi_field_object, .otherwise = "None",                 \

@@ -26,6 +26,9 @@ static const char *activity_regularizer(const kf_layer *layer) {
 }
 
 void kfi_penalize_activity(kfi_formula *formula, const kf_layer *layer, kfi_value output) {
+    if (kfi_formula_mutes_activity(formula)) return;
+    while (kfi_wrapped(layer)) layer = kfi_wrapped(layer);
+    if (layer->class->penalty) kfi_add_loss(formula, layer->class->penalty(layer, formula, output));
     const char *regularizer = activity_regularizer(layer);
     if (regularizer && kfi_type(formula, output)->dtype == KF_FLOAT32)
         kfi_add_loss(formula, kfi_regularize(formula, regularizer, output));

@@ -9,7 +9,8 @@
 void kfi_penalize_weights(kfi_formula *formula, const kf_layer *layer);
 
 /* Adds the penalty of the layer's activity_regularizer, if it has one, on one of its outputs: once
- * for every call. */
+ * for every call. A wrapper's is that of the layer inside, as in Keras, where the call of a layer
+ * inside adds nothing by itself. */
 void kfi_penalize_activity(kfi_formula *formula, const kf_layer *layer, kfi_value output);
 
 /* Whether this constraint can be put on a weight of this shape. */

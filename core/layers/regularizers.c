@@ -5,7 +5,7 @@
 #include "core/layers/options.h"
 
 typedef struct l1_l2_options {
-    float l1, l2;
+    double l1, l2;
 } l1_l2_options;
 
 #define ROW(member, name, default_)                                                                \
@@ -20,7 +20,7 @@ static const kfi_field l2_fields[] = {ROW(l2, "l", "0.01"), KFI_FIELDS_END};
 
 static kfi_value write(kfi_formula *formula, const void *options, kfi_value x) {
     const l1_l2_options *by = options;
-    const kfi_penalty penalty = {.l1 = by->l1, .l2 = by->l2};
+    const kfi_penalty penalty = {.l1 = (float)by->l1, .l2 = (float)by->l2};
     return kfi_emit(formula, "penalty", &penalty, x);
 }
 

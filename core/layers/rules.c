@@ -1,5 +1,6 @@
 #include "core/layers/rules.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static kf_status refuse_ndim(const kf_layer *layer, const char *what, int wanted, int found) {
@@ -37,6 +38,16 @@ kf_status kfi_input_floats(const kfi_layer_call *call) {
 
 kf_shape kfi_input_shape(const kfi_layer_call *call, int32_t i) {
     return kfi_type(call->formula, call->in[i])->shape;
+}
+
+void kfi_input_shapes(const kfi_layer_call *call, char *text, size_t size) {
+    size_t length = 0;
+    for (int32_t i = 0; i < call->n_in && length < size; i++) {
+        const kf_shape shape = kfi_input_shape(call, i);
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "[",
+                                   kfi_shape_string(&shape));
+    }
+    if (length < size) snprintf(text + length, size - length, "]");
 }
 
 kfi_value kfi_reshape_free(kfi_formula *formula, kfi_value x, const kf_shape *shape) {

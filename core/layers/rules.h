@@ -16,6 +16,8 @@ kf_status kfi_input_floats(const kfi_layer_call *call);
 
 /* Shape of input i of a call: a copy, since types move when values are made. */
 kf_shape kfi_input_shape(const kfi_layer_call *call, int32_t i);
+/* All of them as Python's list, "[(None, 3), (None, 4)]", cut where it is long. */
+void kfi_input_shapes(const kfi_layer_call *call, char *text, size_t size);
 
 /* x under another shape, of which several dimensions may be KF_ANY: a symbolic formula then gets a
  * value that only has that shape. */

@@ -134,6 +134,14 @@ kf_weight *kf_layer_find_weight(const kf_layer *layer, const char *name) {
 
 int64_t kf_layer_parameters(const kf_layer *layer) {
     kfi_weight_list list = {0};
+    if (layer && layer->class->build && !layer->built) {
+        const char *name = layer->name ? layer->name : layer->class->name;
+        kfi_fail(KF_USAGE,
+                 "You tried to call `count_params` on %s, but the layer isn't built. You can build "
+                 "it by applying it to a tensor.",
+                 name);
+        return -1;
+    }
     const kf_status status = layer ? gather_all(layer, &list) : KF_OK;
     int64_t count = 0;
     for (int64_t i = 0; i < list.count; i++) count += list.items[i]->count;

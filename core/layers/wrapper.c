@@ -66,10 +66,14 @@ kf_status kfi_wrapper_call(kfi_layer_call *around, kf_layer *inner, const kfi_va
                            .in = in,
                            .in_mask = in_mask,
                            .out = out,
-                           .out_mask = out_mask};
+                           .out_mask = out_mask,
+                           .gives_mask = around->gives_mask && inner->class->takes_mask,
+                           .mask = around->mask};
     const kfi_scope scope = kfi_formula_scope(around->formula, (kfi_scope){0});
     kfi_formula_scope(around->formula, scope);
+    const bool muted = kfi_formula_mute_activity(around->formula, true);
     const kf_status status = kfi_layer_invoke(&call, scope.call);
+    kfi_formula_mute_activity(around->formula, muted);
     *n_out = call.n_out;
     return status;
 }

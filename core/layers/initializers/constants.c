@@ -22,7 +22,7 @@ typedef struct constant_options {
 } constant_options;
 
 static const kfi_field constant_fields[] = {
-    KFI_FIELD(constant_options, value, "value", kfi_field_double, .otherwise = "0.0"),
+    KFI_FIELD(constant_options, value, "value", kfi_field_real, .otherwise = "0.0"),
     KFI_FIELDS_END,
 };
 
@@ -37,7 +37,7 @@ typedef struct identity_options {
 } identity_options;
 
 static const kfi_field identity_fields[] = {
-    KFI_FIELD(identity_options, gain, "gain", kfi_field_double, .otherwise = "1.0"),
+    KFI_FIELD(identity_options, gain, "gain", kfi_field_real, .otherwise = "1.0"),
     KFI_FIELDS_END,
 };
 

@@ -17,7 +17,7 @@ typedef struct orthogonal_options {
 } orthogonal_options;
 
 static const kfi_field fields[] = {
-    KFI_FIELD(orthogonal_options, gain, "gain", kfi_field_double, .otherwise = "1.0"),
+    KFI_FIELD(orthogonal_options, gain, "gain", kfi_field_real, .otherwise = "1.0"),
     KFI_FIELD(orthogonal_options, seed, "seed", kfi_field_integer, .otherwise = "None"),
     KFI_FIELDS_END,
 };

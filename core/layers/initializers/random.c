@@ -14,8 +14,8 @@ typedef struct normal_options {
 } normal_options;
 
 static const kfi_field normal_fields[] = {
-    KFI_FIELD(normal_options, mean, "mean", kfi_field_double, .otherwise = "0.0"),
-    KFI_FIELD(normal_options, deviation, "stddev", kfi_field_double, .otherwise = "0.05"),
+    KFI_FIELD(normal_options, mean, "mean", kfi_field_real, .otherwise = "0.0"),
+    KFI_FIELD(normal_options, deviation, "stddev", kfi_field_real, .otherwise = "0.05"),
     SEED_FIELD(normal_options),
     KFI_FIELDS_END,
 };
@@ -58,8 +58,8 @@ typedef struct uniform_options {
 } uniform_options;
 
 static const kfi_field uniform_fields[] = {
-    KFI_FIELD(uniform_options, low, "minval", kfi_field_double, .otherwise = "-0.05"),
-    KFI_FIELD(uniform_options, high, "maxval", kfi_field_double, .otherwise = "0.05"),
+    KFI_FIELD(uniform_options, low, "minval", kfi_field_real, .otherwise = "-0.05"),
+    KFI_FIELD(uniform_options, high, "maxval", kfi_field_real, .otherwise = "0.05"),
     SEED_FIELD(uniform_options),
     KFI_FIELDS_END,
 };
@@ -96,7 +96,7 @@ typedef struct scaling_options {
 } scaling_options;
 
 static const kfi_field scaling_fields[] = {
-    KFI_FIELD(scaling_options, scale, "scale", kfi_field_double, .otherwise = "1.0", .low = 1e-300,
+    KFI_FIELD(scaling_options, scale, "scale", kfi_field_real, .otherwise = "1.0", .low = 1e-300,
               .high = 1e300),
     KFI_FIELD(scaling_options, mode, "mode", kfi_field_choice, .otherwise = "fan_in",
               .choices = "fan_in|fan_out|fan_avg"),

@@ -17,7 +17,7 @@ static kf_status call_leaky_relu(kfi_layer_call *call) {
     const kf_leaky_relu_options *options = call->layer->options;
     const kf_status status = kfi_input_floats(call);
     if (status != KF_OK) return status;
-    call->out[0] = kfi_relu(call->formula, options->alpha, INFINITY, 0, call->in[0]);
+    call->out[0] = kfi_relu(call->formula, (float)options->alpha, INFINITY, 0, call->in[0]);
     return KF_OK;
 }
 
@@ -45,7 +45,7 @@ static kf_status call_elu(kfi_layer_call *call) {
     const kf_elu_options *options = call->layer->options;
     const kf_status status = kfi_input_floats(call);
     if (status != KF_OK) return status;
-    const kfi_elu by = {.alpha = options->alpha, .scale = 1};
+    const kfi_elu by = {.alpha = (float)options->alpha, .scale = 1};
     call->out[0] = kfi_emit(call->formula, "elu", &by, call->in[0]);
     return KF_OK;
 }
@@ -74,7 +74,7 @@ static kf_status call_thresholded_relu(kfi_layer_call *call) {
     const kf_thresholded_relu_options *options = call->layer->options;
     const kf_status status = kfi_input_floats(call);
     if (status != KF_OK) return status;
-    call->out[0] = kfi_relu(call->formula, 0, INFINITY, options->theta, call->in[0]);
+    call->out[0] = kfi_relu(call->formula, 0, INFINITY, (float)options->theta, call->in[0]);
     return KF_OK;
 }
 
@@ -102,12 +102,21 @@ static const kfi_field relu_fields[] = {
     KFI_FIELDS_END,
 };
 
+static kf_status check_relu(const kf_layer *layer) {
+    const kf_relu_options *options = layer->options;
+    const bool limit = !(options->max_value >= 0), slope = !(options->negative_slope >= 0);
+    if (!limit && !slope) return KF_OK;
+    return kfi_fail(KF_INVALID, "%s of ReLU layer cannot be negative value: %g",
+                    limit ? "max_value" : "negative_slope",
+                    (double)(limit ? options->max_value : options->negative_slope));
+}
+
 static kf_status call_relu(kfi_layer_call *call) {
     const kf_relu_options *options = call->layer->options;
     const kf_status status = kfi_input_floats(call);
     if (status != KF_OK) return status;
-    call->out[0] = kfi_relu(call->formula, options->negative_slope, options->max_value,
-                            options->threshold, call->in[0]);
+    call->out[0] = kfi_relu(call->formula, (float)options->negative_slope,
+                            (float)options->max_value, (float)options->threshold, call->in[0]);
     return KF_OK;
 }
 
@@ -116,6 +125,7 @@ const kfi_layer_class kfi_layer_relu = {
     .fields = relu_fields,
     .options_size = sizeof(kf_relu_options),
     .supports_masking = true,
+    .check = check_relu,
     .call = call_relu,
 };
 

@@ -12,7 +12,7 @@ typedef kf_alpha_dropout_options dropout_options;
 
 /* Keras's get_config has the rate alone. */
 static const kfi_field fields[] = {
-    KFI_FIELD(dropout_options, rate, "rate", kfi_field_double, .otherwise = "0.0",
+    KFI_FIELD(dropout_options, rate, "rate", kfi_field_real, .otherwise = "0.0",
               .help = "the fraction that is dropped"),
     KFI_FIELD(dropout_options, noise_shape, "noise_shape", kfi_field_shape, .otherwise = "None",
               .unsaved = true, .help = "the shape of the mask; None: the input's"),
@@ -59,6 +59,7 @@ const kfi_layer_class kfi_layer_alpha_dropout = {
     .fields = fields,
     .options_size = sizeof(dropout_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call,
 };
 

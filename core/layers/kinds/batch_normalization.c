@@ -90,7 +90,7 @@ static int64_t averaged(const kf_shape *shape, int axis) {
 
 static void move_average(kfi_layer_call *call, int32_t index, kfi_value value, float factor) {
     const norm_options *options = call->layer->options;
-    const kfi_moving_average moving = {.momentum = options->momentum, .factor = factor};
+    const kfi_moving_average moving = {.momentum = (float)options->momentum, .factor = factor};
     const kfi_value next = kfi_emit(call->formula, "moving_average", &moving,
                                     kfi_layer_weight_value(call, index), value);
     kfi_assign(call->formula, call->layer->weights[index], next);
@@ -99,13 +99,13 @@ static void move_average(kfi_layer_call *call, int32_t index, kfi_value value, f
 static void normalize_by_batch(kfi_layer_call *call, int axis, kfi_value gamma, kfi_value beta) {
     const norm_options *options = call->layer->options;
     const kf_shape shape = kfi_input_shape(call, 0);
-    const kfi_batch_norm norm = {.axis = axis, .epsilon = options->epsilon};
+    const kfi_batch_norm norm = {.axis = axis, .epsilon = (float)options->epsilon};
     const kfi_value in[] = {call->in[0], gamma, beta};
     kfi_value more[KFI_OP_MAX_OUTPUTS] = {KFI_NONE, KFI_NONE, KFI_NONE, KFI_NONE};
     call->out[0] = kfi_emit_list(call->formula, "batch_norm", &norm, in, 3, more);
-    if (kfi_layer_frozen(call->layer)) return;
+    if (kfi_layer_frozen(call->layer) || !kfi_formula_training_run(call->formula)) return;
     const double n = (double)averaged(&shape, axis);
-    const double unbiased = n > 0 ? n / (n - (1 + (double)options->epsilon)) : 1;
+    const double unbiased = n > 0 ? n / (n - (1 + options->epsilon)) : 1;
     const int32_t mean = mean_index(options);
     move_average(call, mean, more[0], 1);
     move_average(call, mean + 1, more[1], (float)unbiased);
@@ -113,7 +113,7 @@ static void normalize_by_batch(kfi_layer_call *call, int axis, kfi_value gamma, 
 
 static void normalize_by_averages(kfi_layer_call *call, int axis, kfi_value gamma, kfi_value beta) {
     const norm_options *options = call->layer->options;
-    const kfi_batch_norm norm = {.axis = axis, .epsilon = options->epsilon};
+    const kfi_batch_norm norm = {.axis = axis, .epsilon = (float)options->epsilon};
     const int32_t mean = mean_index(options);
     const kfi_value moving_mean = kfi_layer_weight_value(call, mean);
     const kfi_value moving_variance = kfi_layer_weight_value(call, mean + 1);
@@ -153,6 +153,7 @@ const kfi_layer_class kfi_layer_batch_normalization = {
     .fields = fields,
     .options_size = sizeof(norm_options),
     .supports_masking = true,
+    .takes_training = true,
     .build = build,
     .call = call,
     .whole_batch = whole_batch,

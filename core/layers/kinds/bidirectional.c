@@ -102,6 +102,9 @@ static const kfi_field_type field_mode = {
 static const kfi_field fields[] = {
     KFI_FIELD(bidirectional_options, merge_mode, "merge_mode", field_mode, .otherwise = "concat",
               .position = 2, .help = "concat, sum, mul, ave or None"),
+    KFI_FIELD(bidirectional_options, num_constants, "num_constants", kfi_field_integer,
+              .otherwise = "None", .low = 0, .high = KFI_LAYER_MAX_OUTPUTS, .position = 4,
+              .quiet = true, .help = "how many of the last inputs are constants"),
     KFI_FIELDS_END,
 };
 
@@ -163,20 +166,39 @@ static kf_status name_inner(kf_layer *layer, int32_t index) {
     return kfi_layer_join(inner, layer->graph, NULL);
 }
 
-static kf_status check_states(int32_t n_in) {
-    if (n_in % 2 == 1) return KF_OK;
+/* States are for both, constants for each of the two. */
+static kf_status count_states(const kf_layer *layer, int32_t n_in, int32_t *n_states) {
+    const int32_t given = n_in - 1 - kfi_layer_constants(layer);
+    *n_states = given / 2;
+    if (given >= 0 && given % 2 == 0) return KF_OK;
     return kfi_fail(KF_INVALID,
                     "When passing `initial_state` to a Bidirectional RNN, the state should be a "
                     "list containing the states of the underlying RNNs. Found: %d",
-                    n_in - 1);
+                    given);
+}
+
+static int64_t *constants(const kf_layer *layer) {
+    const kf_layer *inner = kfi_wrapped(layer);
+    return inner->class->constants ? &((bidirectional_options *)layer->options)->num_constants
+                                   : NULL;
+}
+
+static kf_status build_inner(const kf_layer *layer, kf_layer *inner, const kfi_array *in,
+                             int32_t n_in) {
+    const int32_t n_constants = kfi_layer_constants(layer);
+    if (n_constants > 0) *inner->class->constants(inner) = n_constants;
+    return kfi_layer_build(inner, in, n_in);
 }
 
 static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     const kfi_wrapper *wrapper = layer->extra;
-    kf_status status = check_states(n_in);
+    int32_t n_states;
+    kf_status status = count_states(layer, n_in, &n_states);
     for (int32_t i = 0; i < wrapper->n_inner && status == KF_OK; i++) {
         status = name_inner(layer, i);
-        if (status == KF_OK) status = kfi_layer_build(wrapper->inner[i], in, 1 + (n_in - 1) / 2);
+        if (status == KF_OK)
+            status = build_inner(layer, wrapper->inner[i], in,
+                                 1 + n_states + kfi_layer_constants(layer));
     }
     return status;
 }
@@ -189,22 +211,23 @@ typedef struct results {
     int32_t n_out;
 } results;
 
-/* `states`: the first of its initial states among the call's inputs. */
+/* `states`: the first of its initial states among the call's inputs. Constants are the last. */
 static kf_status go(kfi_layer_call *call, int32_t index, int32_t states, int32_t n_states,
                     results *found) {
     const kfi_wrapper *wrapper = call->layer->extra;
+    const int32_t n_constants = kfi_layer_constants(call->layer), n = n_states + n_constants;
     kfi_value in[KFI_LAYER_MAX_OUTPUTS], masks[KFI_LAYER_MAX_OUTPUTS];
     kfi_value out_masks[KFI_LAYER_MAX_OUTPUTS];
-    if (n_states >= KFI_LAYER_MAX_OUTPUTS)
-        return kfi_fail(KF_INVALID, "%d initial states are too many", n_states);
+    if (n >= KFI_LAYER_MAX_OUTPUTS)
+        return kfi_fail(KF_INVALID, "%d initial states and constants are too many", n);
     in[0] = call->in[0];
     masks[0] = call->in_mask[0];
-    for (int32_t i = 0; i < n_states; i++) {
-        in[1 + i] = call->in[states + i];
+    for (int32_t i = 0; i < n; i++) {
+        in[1 + i] = call->in[i < n_states ? states + i : call->n_in - n_constants + i - n_states];
         masks[1 + i] = KFI_NONE;
     }
-    return kfi_wrapper_call(call, wrapper->inner[index], in, masks, 1 + n_states, found->out,
-                            out_masks, &found->n_out);
+    return kfi_wrapper_call(call, wrapper->inner[index], in, masks, 1 + n, found->out, out_masks,
+                            &found->n_out);
 }
 
 static void give(kfi_layer_call *call, kfi_value out, kfi_value mask) {
@@ -235,9 +258,9 @@ static kf_status merge(kfi_layer_call *call, const results *forward, const resul
 }
 
 static kf_status call(kfi_layer_call *call) {
-    const int32_t n_states = (call->n_in - 1) / 2;
+    int32_t n_states;
     results forward, backward;
-    kf_status status = check_states(call->n_in);
+    kf_status status = count_states(call->layer, call->n_in, &n_states);
     if (status == KF_OK) status = go(call, 0, 1, n_states, &forward);
     if (status == KF_OK) status = go(call, 1, 1 + n_states, n_states, &backward);
     return status == KF_OK ? merge(call, &forward, &backward) : status;
@@ -250,10 +273,13 @@ const kfi_layer_class kfi_layer_bidirectional = {
     .min_inputs = 1,
     .max_inputs = -1,
     .supports_masking = true,
+    .takes_training = true,
+    .takes_mask = true,
     .build = build,
     .call = call,
     .inner = kfi_wrapper_inner,
     .free = kfi_wrapper_free,
+    .constants = constants,
     .wraps = "layer",
     .wrap = wrap,
 };

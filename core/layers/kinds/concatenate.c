@@ -1,8 +1,7 @@
 /* Concatenate: tensors one after another along an axis. */
+#include "core/base/memory.h"
 #include "core/layers/options.h"
 #include "core/layers/rules.h"
-
-#include <stdio.h>
 
 typedef kf_concatenate_options concatenate_options;
 
@@ -11,17 +10,6 @@ static const kfi_field fields[] = {
               .help = "the axis that grows"),
     KFI_FIELDS_END,
 };
-
-/* Python's list of the inputs' shapes: "[(None, 3), (None, 4)]", cut where it is long. */
-static void list_shapes(const kfi_layer_call *call, char *text, size_t size) {
-    size_t length = 0;
-    for (int32_t i = 0; i < call->n_in && length < size; i++) {
-        const kf_shape shape = kfi_input_shape(call, i);
-        length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "[",
-                                   kfi_shape_string(&shape));
-    }
-    if (length < size) snprintf(text + length, size - length, "]");
-}
 
 static bool match_but_for(const kf_shape *a, const kf_shape *b, int axis) {
     if (a->rank != b->rank) return false;
@@ -44,19 +32,13 @@ static kf_status check_shapes(const kfi_layer_call *call, int *axis) {
     for (int32_t i = 1; i < call->n_in; i++) {
         const kf_shape shape = kfi_input_shape(call, i);
         if (match_but_for(&first, &shape, *axis)) continue;
-        list_shapes(call, text, sizeof text);
+        kfi_input_shapes(call, text, sizeof text);
         return kfi_fail(KF_INVALID,
                         "A `Concatenate` layer requires inputs with matching shapes except for the "
                         "concat axis. Got inputs shapes: %s",
                         text);
     }
     return KF_OK;
-}
-
-static int32_t count_masks(const kfi_layer_call *call) {
-    int32_t count = 0;
-    for (int32_t i = 0; i < call->n_in; i++) count += !kfi_is_none(call->in_mask[i]);
-    return count;
 }
 
 /* The axes that masks have: (batch, steps), whatever the rank of the inputs. */
@@ -67,20 +49,33 @@ static int mask_rank(const kfi_layer_call *call) {
     return 0;
 }
 
+/* Shaped like the others, all steps kept: that of an input without a mask. */
+static kfi_value full_mask(const kfi_layer_call *call, int32_t i, int rank) {
+    kf_shape shape = kfi_input_shape(call, i);
+    shape.rank = rank;
+    return kfi_formula_symbolic(call->formula)
+               ? kfi_source(call->formula, "mask", KF_FLOAT32, &shape)
+               : kfi_fill(call->formula, &shape, 1);
+}
+
+static kf_status concatenate_masks(kfi_layer_call *call, int axis, int rank) {
+    kfi_value *masks = kfi_alloc((size_t)call->n_in, sizeof *masks);
+    if (!masks) return KF_MEMORY;
+    for (int32_t i = 0; i < call->n_in; i++)
+        masks[i] = kfi_is_none(call->in_mask[i]) ? full_mask(call, i, rank) : call->in_mask[i];
+    call->out_mask[0] = kfi_emit_list(call->formula, "concatenate", &(kfi_slice){.axis = axis},
+                                      masks, call->n_in, NULL);
+    kfi_free(masks);
+    return KF_OK;
+}
+
 /* Along an axis that masks have they are concatenated too; along any other a step is kept where no
  * mask drops it. */
 static kf_status join_masks(kfi_layer_call *call, int axis) {
     kfi_formula *f = call->formula;
-    const int32_t n_masks = count_masks(call);
+    const int rank = mask_rank(call);
     call->out_mask[0] = KFI_NONE;
-    if (n_masks == 0) return KF_OK;
-    if (axis < mask_rank(call)) {
-        if (n_masks < call->n_in)
-            return kfi_fail(KF_INVALID, "along axis %d all inputs must have a mask, or none", axis);
-        call->out_mask[0] = kfi_emit_list(f, "concatenate", &(kfi_slice){.axis = axis},
-                                          call->in_mask, n_masks, NULL);
-        return KF_OK;
-    }
+    if (axis < rank) return concatenate_masks(call, axis, rank);
     for (int32_t i = 0; i < call->n_in; i++) {
         const kfi_value mask = call->in_mask[i], so_far = call->out_mask[0];
         if (kfi_is_none(mask)) continue;

@@ -119,8 +119,10 @@ static void begin(kfi_cell_run *run, const kf_shape *x) {
 /* x * w with channels last. */
 static kfi_value convolve(kfi_cell_run *run, const kfi_conv *conv, kfi_value x, kfi_value w) {
     const layer_options *options = run->cell->options;
+    kfi_conv attributes = *conv;
+    attributes.exact = kfi_formula_is_exact(run->formula);
     if (kfi_channels_first(options->data_format)) x = kfi_channels_to_last(run->formula, x);
-    return kfi_emit(run->formula, "conv", conv, x, w);
+    return kfi_emit(run->formula, "conv", &attributes, x, w);
 }
 
 /* All gates' convolutions, each with its own dropped inputs if there are masks. */

@@ -119,6 +119,7 @@ static kf_status call(kfi_layer_call *call) {
     if (status != KF_OK) return status;
     kfi_formula *f = call->formula;
     kfi_conv conv = kfi_windows_conv(&windows);
+    conv.exact = kfi_formula_is_exact(f);
     const kfi_value x = kfi_windows_in(call), kernel = kfi_layer_weight_value(call, 0);
     const kf_shape shape = kfi_type(f, x)->shape;
     axis axes[KFI_MAX_SPATIAL];

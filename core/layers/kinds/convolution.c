@@ -15,6 +15,14 @@ static const kfi_field fields_1d[] = {
 static const kfi_field fields_2d[] = {CONVOLUTION_FIELDS(kf_conv2d_options, 2, "valid|same")};
 static const kfi_field fields_3d[] = {CONVOLUTION_FIELDS(kf_conv3d_options, 3, "valid|same")};
 
+static kf_status check(const kf_layer *layer) {
+    const kfi_windows windows = kfi_layer_windows(layer);
+    if (windows.padding == KFI_CAUSAL && windows.channels_first)
+        return kfi_fail(KF_INVALID, "When using causal padding in `Conv1D`, `data_format` must be "
+                                    "\"channels_last\" (temporal data).");
+    return kfi_windows_check(layer);
+}
+
 static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     (void)n_in;
     const kfi_windows windows = kfi_layer_windows(layer);
@@ -32,7 +40,8 @@ static kf_status call(kfi_layer_call *call) {
     const kf_status status =
         kfi_windows_input(call, call->layer->weights[0]->shape.dims[windows.spatial]);
     if (status != KF_OK) return status;
-    const kfi_conv conv = kfi_windows_conv(&windows);
+    kfi_conv conv = kfi_windows_conv(&windows);
+    conv.exact = kfi_formula_is_exact(call->formula);
     const kfi_value x = kfi_windows_in(call), kernel = kfi_layer_weight_value(call, 0);
     kfi_windows_out(call, kfi_emit(call->formula, "conv", &conv, x, kernel), 1);
     return KF_OK;
@@ -41,7 +50,7 @@ static kf_status call(kfi_layer_call *call) {
 #define CLASS(class_name, struct_type, class_fields)                                               \
     {                                                                                              \
         .name = (class_name), .fields = (class_fields), .options_size = sizeof(struct_type),       \
-        .check = kfi_windows_check, .build = build, .call = call,                                  \
+        .check = check, .build = build, .call = call,                                              \
     }
 
 const kfi_layer_class kfi_layer_conv1d = CLASS("Conv1D", kf_conv1d_options, fields_1d);

@@ -26,8 +26,8 @@ static kf_status call(kfi_layer_call *call) {
     if (status == KF_OK) status = kfi_noise_shape(options->noise_shape, &shape, &noise);
     if (status != KF_OK) return status;
     call->out[0] = call->in[0];
-    if (!kfi_dropout_works(f, (double)options->rate)) return KF_OK;
-    const kfi_dropout dropout = {.rate = options->rate,
+    if (!kfi_dropout_works(f, options->rate)) return KF_OK;
+    const kfi_dropout dropout = {.rate = (float)options->rate,
                                  .stream = kfi_noise_stream(f, options->seed)};
     if (kfi_shape_equal(&noise, &shape)) {
         call->out[0] = kfi_emit(f, "dropout", &dropout, call->in[0], kfi_random_state(f));
@@ -43,6 +43,7 @@ const kfi_layer_class kfi_layer_dropout = {
     .fields = fields,
     .options_size = sizeof(dropout_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call,
 };
 

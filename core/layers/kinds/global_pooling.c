@@ -44,7 +44,7 @@ static kf_status average_masked(kfi_layer_call *call) {
     if (status != KF_OK) return status;
     const kf_shape shape = kfi_input_shape(call, 0);
     const kf_shape column = KFI_SHAPE(shape.dims[0], shape.dims[1], 1);
-    const kfi_value mask = kfi_reshape_free(f, call->in_mask[0], &column);
+    const kfi_value mask = kfi_reshape_free(f, kfi_call_mask(call), &column);
     const kfi_reduce steps = {.axes = 2};
     const kfi_value sum =
         kfi_emit(f, "reduce_sum", &steps, kfi_emit(f, "multiply", NULL, call->in[0], mask));
@@ -54,7 +54,7 @@ static kf_status average_masked(kfi_layer_call *call) {
 
 static kf_status call_average_1d(kfi_layer_call *call) {
     const global_options *options = call->layer->options;
-    const bool masked = !kfi_is_none(call->in_mask[0]);
+    const bool masked = !kfi_is_none(kfi_call_mask(call));
     call->out_mask[0] = KFI_NONE;
     if (!masked) return reduce(call, 1, "reduce_mean");
     if (!kfi_channels_first(options->data_format)) return average_masked(call);
@@ -64,7 +64,7 @@ static kf_status call_average_1d(kfi_layer_call *call) {
 #define CLASS(class_name, class_call, masks)                                                       \
     {                                                                                              \
         .name = (class_name), .fields = fields, .options_size = sizeof(global_options),            \
-        .call = (class_call), .supports_masking = (masks),                                         \
+        .call = (class_call), .supports_masking = (masks), .takes_mask = (masks),                  \
     }
 
 const kfi_layer_class kfi_layer_global_max_pooling1d =

@@ -199,6 +199,7 @@ const kfi_layer_class kfi_layer_lambda = {
     .min_inputs = 1,
     .max_inputs = KF_FUNCTION_MAX_INPUTS,
     .supports_masking = true,
+    .takes_mask = true,
     .call = call,
     .whole_batch = whole_batch,
 };

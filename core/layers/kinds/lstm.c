@@ -37,14 +37,23 @@ static void step(kfi_cell_run *run, kfi_value x, kfi_value *states) {
     kfi_lstm_states(f, options->activation, gates, states);
 }
 
-static bool write_all(kfi_cell_run *run, kfi_sequence *all) {
+static kfi_fusion fusion_of(const kfi_cell_run *run) {
     const cell_options *options = run->cell->options;
-    const kfi_fusion fusion = {
+    return (kfi_fusion){
         .op = "lstm",
         .activation = options->activation,
         .gate_activation = options->recurrent_activation,
     };
-    return kfi_cell_fuse(run, &fusion, all);
+}
+
+static bool can_write_all(const kfi_cell_run *run) {
+    const kfi_fusion fusion = fusion_of(run);
+    return kfi_cell_can_fuse(&fusion);
+}
+
+static void write_all(kfi_cell_run *run, kfi_sequence *all) {
+    const kfi_fusion fusion = fusion_of(run);
+    kfi_cell_fuse(run, &fusion, all);
 }
 
 static const kfi_cell_class cell_class = {
@@ -53,6 +62,7 @@ static const kfi_cell_class cell_class = {
     .state_shape = kfi_dense_state_shape,
     .begin = begin,
     .step = step,
+    .can_write_all = can_write_all,
     .write_all = write_all,
 };
 

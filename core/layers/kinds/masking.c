@@ -17,7 +17,7 @@ static kf_status call(kfi_layer_call *call) {
     kf_status status = kfi_input_min_ndim(call->layer, &shape, 2);
     if (status == KF_OK) status = kfi_input_floats(call);
     if (status != KF_OK) return status;
-    const kfi_shaped value = {.value = options->mask_value};
+    const kfi_shaped value = {.value = (float)options->mask_value};
     const kfi_value mask = kfi_emit(f, "any_not_equal", &value, call->in[0]);
     shape.dims[shape.rank - 1] = 1;
     call->out[0] = kfi_emit(f, "multiply", NULL, call->in[0], kfi_reshape_free(f, mask, &shape));

@@ -7,7 +7,7 @@
 static kf_status check_count(int32_t n_in) {
     if (n_in >= 2) return KF_OK;
     return kfi_fail(KF_INVALID,
-                    "A merge layer should be called on a list of at least 2 inputs. Got %d inputs",
+                    "A merge layer should be called on a list of at least 2 inputs. Got %d inputs.",
                     n_in);
 }
 
@@ -47,13 +47,17 @@ static kf_status merge_samples(const kf_shape *a, const kf_shape *b, kf_shape *m
 
 static kf_status check_batches(const kfi_layer_call *call) {
     int64_t batch = KF_ANY;
+    char text[600];
     for (int32_t i = 0; i < call->n_in; i++) {
         const kf_shape shape = kfi_input_shape(call, i);
         const int64_t rows = shape.rank > 0 ? shape.dims[0] : KF_ANY;
-        if (batch != KF_ANY && rows != KF_ANY && rows != batch)
+        if (batch != KF_ANY && rows != KF_ANY && rows != batch) {
+            kfi_input_shapes(call, text, sizeof text);
             return kfi_fail(KF_INVALID,
-                            "Can not merge tensors with different batch sizes: %lld and %lld",
-                            (long long)batch, (long long)rows);
+                            "Can not merge tensors with different batch sizes. Got tensors with "
+                            "shapes : %s",
+                            text);
+        }
         if (rows != KF_ANY) batch = rows;
     }
     return KF_OK;

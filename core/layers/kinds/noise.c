@@ -16,7 +16,7 @@ static kfi_value normal(const kfi_layer_call *call, double mean, double deviatio
 }
 
 static const kfi_field noise_fields[] = {
-    KFI_FIELD(kf_gaussian_noise_options, stddev, "stddev", kfi_field_double, .otherwise = "0.0",
+    KFI_FIELD(kf_gaussian_noise_options, stddev, "stddev", kfi_field_real, .otherwise = "0.0",
               .help = "the standard deviation"),
     KFI_FIELDS_END,
 };
@@ -37,6 +37,7 @@ const kfi_layer_class kfi_layer_gaussian_noise = {
     .fields = noise_fields,
     .options_size = sizeof(kf_gaussian_noise_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call_noise,
 };
 
@@ -45,7 +46,7 @@ kf_layer *kf_gaussian_noise_create(const kf_gaussian_noise_options *options) {
 }
 
 static const kfi_field dropout_fields[] = {
-    KFI_FIELD(kf_gaussian_dropout_options, rate, "rate", kfi_field_double, .otherwise = "0.0",
+    KFI_FIELD(kf_gaussian_dropout_options, rate, "rate", kfi_field_real, .otherwise = "0.0",
               .help = "the rate of a Dropout of the same deviation"),
     KFI_FIELDS_END,
 };
@@ -67,6 +68,7 @@ const kfi_layer_class kfi_layer_gaussian_dropout = {
     .fields = dropout_fields,
     .options_size = sizeof(kf_gaussian_dropout_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call_dropout,
 };
 

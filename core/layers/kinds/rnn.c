@@ -12,6 +12,9 @@ typedef kf_stacked_rnn_cells_options stack_options;
 /* Keras has the cell first, and get_config has it last. */
 static const kfi_field fields[] = {
     KFI_RECURRENT_FLAG_FIELDS(rnn_options, 2),
+    KFI_FIELD(rnn_options, num_constants, "num_constants", kfi_field_integer, .otherwise = "None",
+              .low = 0, .high = KFI_LAYER_MAX_OUTPUTS, .position = 7, .quiet = true,
+              .help = "how many of the last inputs are constants"),
     KFI_FIELD(rnn_options, cell, "cell", kfi_field_cell, .position = 1, .help = "an LSTMCell …"),
     KFI_FIELDS_END,
 };
@@ -26,6 +29,8 @@ static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     const rnn_options *options = layer->options;
     kfi_cell_list list = {0};
     kf_status status = kfi_cell_name(options->cell, layer->graph);
+    if (status == KF_OK && options->num_constants > 0 && options->cell->class->cell)
+        status = kfi_fail(KF_INVALID, "RNN cell does not support constants");
     if (status == KF_OK) status = kfi_cell_list_add(&list, options->cell, false);
     if (status == KF_OK)
         status = kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), list.cells,
@@ -34,10 +39,15 @@ static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     return status;
 }
 
+static int64_t *constants(const kf_layer *layer) {
+    return &((rnn_options *)layer->options)->num_constants;
+}
+
 const kfi_layer_class kfi_layer_rnn = {
     KFI_RECURRENT_CLASS("RNN", rnn_options),
     .fields = fields,
     .build = build,
+    .constants = constants,
 };
 
 const kfi_layer_class kfi_layer_stacked_rnn_cells = {

@@ -25,16 +25,16 @@ static const kfi_field fields[] = {
     KFI_FIELDS_END,
 };
 
-static kf_status drop(kfi_layer_call *call, int spatial, float rate, int64_t seed, int first) {
+static kf_status drop(kfi_layer_call *call, int spatial, double rate, int64_t seed, int first) {
     kfi_formula *f = call->formula;
     kf_shape noise = kfi_input_shape(call, 0);
     kf_status status = kfi_input_ndim(call->layer, &noise, spatial + 2);
     if (status == KF_OK) status = kfi_input_floats(call);
     if (status != KF_OK) return status;
     call->out[0] = call->in[0];
-    if (!kfi_dropout_works(f, (double)rate)) return KF_OK;
+    if (!kfi_dropout_works(f, rate)) return KF_OK;
     for (int i = 0; i < spatial; i++) noise.dims[first + i] = 1;
-    const kfi_dropout dropout = {.rate = rate, .stream = kfi_noise_stream(f, seed)};
+    const kfi_dropout dropout = {.rate = (float)rate, .stream = kfi_noise_stream(f, seed)};
     const kfi_value mask = kfi_dropout_mask(f, &noise, &dropout);
     if (!kfi_is_none(mask)) call->out[0] = kfi_emit(f, "multiply", NULL, call->in[0], mask);
     return KF_OK;
@@ -59,6 +59,7 @@ const kfi_layer_class kfi_layer_spatial_dropout1d = {
     .fields = fields_1d,
     .options_size = sizeof(kf_spatial_dropout1d_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call_1d,
 };
 
@@ -67,6 +68,7 @@ const kfi_layer_class kfi_layer_spatial_dropout2d = {
     .fields = fields,
     .options_size = sizeof(kf_spatial_dropout_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call_2d,
 };
 
@@ -75,6 +77,7 @@ const kfi_layer_class kfi_layer_spatial_dropout3d = {
     .fields = fields,
     .options_size = sizeof(kf_spatial_dropout_options),
     .supports_masking = true,
+    .takes_training = true,
     .call = call_3d,
 };
 

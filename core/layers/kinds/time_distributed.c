@@ -5,6 +5,7 @@
  * these two, so its rows are computed in parts, each a segment of the formula (formula.h). Parts
  * are cut by shapes alone: the sums over them have the same order whatever the memory. */
 #include "core/base/memory.h"
+#include "core/layers/penalties.h"
 #include "core/layers/rules.h"
 #include "core/layers/wrapper.h"
 
@@ -78,19 +79,22 @@ static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
 /* --- one part -----------------------------------------------------------------------------------
  */
 
-/* Values that go in and come out of the layer inside: rows and their mask. */
+/* Values that go in and come out of the layer inside: rows and their mask, and the one that was
+ * given to the call instead (KFI_NONE: none was, or it says none). */
 typedef struct part {
-    kfi_value x, mask;
+    kfi_value x, mask, given;
 } part;
 
 static kf_status call_inner(kfi_layer_call *call, part in, part *out) {
     kf_layer *const inner = kfi_wrapped(call->layer);
     kfi_value values[KFI_LAYER_MAX_OUTPUTS], masks[KFI_LAYER_MAX_OUTPUTS];
     int32_t n_out;
+    kfi_layer_call around = *call;
+    around.mask = in.given;
     const kf_status status =
-        kfi_wrapper_call(call, inner, &in.x, &in.mask, 1, values, masks, &n_out);
+        kfi_wrapper_call(&around, inner, &in.x, &in.mask, 1, values, masks, &n_out);
     if (status != KF_OK) return status;
-    *out = (part){values[0], masks[0]};
+    *out = (part){values[0], masks[0], KFI_NONE};
     if (n_out == 1) return KF_OK;
     return kfi_fail(KF_INVALID, "the layer inside must have one output; %s has %d", inner->name,
                     n_out);
@@ -106,12 +110,14 @@ enum { PART_BYTES = 16 << 20, MAX_PARTS = 128 };
 /* Writes one row apart, to see what it needs. */
 static kf_status measure_row(kfi_layer_call *call, part in, int64_t *bytes) {
     kfi_array x = *kfi_type(call->formula, in.x), mask = *kfi_type(call->formula, in.mask);
-    x.shape.dims[0] = mask.shape.dims[0] = 1;
+    kfi_array given = *kfi_type(call->formula, in.given);
+    x.shape.dims[0] = mask.shape.dims[0] = given.shape.dims[0] = 1;
     kfi_formula *apart;
     kf_status status = kfi_formula_new(false, false, &apart);
     if (status != KF_OK) return status;
-    part out, row = {kfi_source(apart, "row", x.dtype, &x.shape), KFI_NONE};
+    part out, row = {kfi_source(apart, "row", x.dtype, &x.shape), KFI_NONE, KFI_NONE};
     if (!kfi_is_none(in.mask)) row.mask = kfi_source(apart, "mask", mask.dtype, &mask.shape);
+    if (!kfi_is_none(in.given)) row.given = kfi_source(apart, "mask", given.dtype, &given.shape);
     kfi_layer_call measured = *call;
     measured.formula = apart;
     status = call_inner(&measured, row, &out);
@@ -156,14 +162,15 @@ static kf_status call_parts(kfi_layer_call *call, part in, int64_t rows, kfi_val
         const int64_t start = i * rows, size = all - start < rows ? all - start : rows;
         part done;
         kfi_segment_begin(f);
-        const kf_status status = call_inner(
-            call, (part){take(f, in.x, start, size), take(f, in.mask, start, size)}, &done);
+        const part rows_of = {take(f, in.x, start, size), take(f, in.mask, start, size),
+                              take(f, in.given, start, size)};
+        const kf_status status = call_inner(call, rows_of, &done);
         kfi_segment_end(f);
         if (status != KF_OK) return status;
         values[i] = done.x;
         values[n + i] = done.mask;
     }
-    *out = (part){join(f, values, n), join(f, values + n, n)};
+    *out = (part){join(f, values, n), join(f, values + n, n), KFI_NONE};
     return KF_OK;
 }
 
@@ -197,6 +204,12 @@ static kfi_value any_counts(kfi_formula *formula, kfi_value mask) {
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
+/* Keras hands a mask on to layers that know the argument, and else forgets it. */
+static bool takes_given(const kfi_layer_call *call) {
+    return call->gives_mask && !kfi_is_none(call->mask) &&
+           kfi_wrapped(call->layer)->class->takes_mask;
+}
+
 static kf_status call(kfi_layer_call *call) {
     const distributed *extra = call->layer->extra;
     kfi_formula *f = call->formula;
@@ -205,12 +218,14 @@ static kf_status call(kfi_layer_call *call) {
     kf_status status = check_rank(call->layer, &shape);
     if (status != KF_OK) return status;
 
-    const bool folds_mask = !kfi_is_none(mask) && !extra->fixed_batch;
-    part out = {KFI_NONE, KFI_NONE};
-    status =
-        call_rows(call, (part){fold(f, call->in[0]), folds_mask ? fold(f, mask) : KFI_NONE}, &out);
+    part rows = {fold(f, call->in[0]), KFI_NONE, KFI_NONE}, out = rows;
+    if (!extra->fixed_batch && !kfi_is_none(mask)) rows.mask = fold(f, mask);
+    if (!extra->fixed_batch && takes_given(call)) rows.given = fold(f, call->mask);
+    status = call_rows(call, rows, &out);
     if (status != KF_OK) return status;
     call->out[0] = unfold(f, out.x, &shape);
+    /* Keras 2.2.4 counts it twice: here, and as of any layer's output. */
+    kfi_penalize_activity(f, call->layer, call->out[0]);
     if (extra->fixed_batch)
         call->out_mask[0] = mask;
     else if (!kfi_is_none(out.mask))
@@ -224,6 +239,8 @@ const kfi_layer_class kfi_layer_time_distributed = {
     .name = "TimeDistributed",
     .options_size = sizeof(distributed_options),
     .supports_masking = true,
+    .takes_training = true,
+    .takes_mask = true,
     .build = build,
     .call = call,
     .inner = kfi_wrapper_inner,

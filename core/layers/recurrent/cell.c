@@ -47,13 +47,13 @@ kf_status kfi_cell_refuse_call(kfi_layer_call *call) {
 /* --- dropout ---------------------------------------------------------------------------------- */
 
 /* Shapes say nothing about dropout, so a symbolic formula goes without. */
-int32_t kfi_dropout_masks(kfi_formula *formula, float rate, const kf_shape *shape, int32_t n,
+int32_t kfi_dropout_masks(kfi_formula *formula, double rate, const kf_shape *shape, int32_t n,
                           kfi_value *masks) {
     if (!kfi_formula_training(formula) || kfi_formula_symbolic(formula)) return 0;
     if (!(rate > 0 && rate < 1)) return 0;
     const kfi_value ones = kfi_fill(formula, shape, 1);
     for (int32_t i = 0; i < n; i++) {
-        const kfi_dropout dropout = {.rate = rate, .stream = kfi_random_stream(formula)};
+        const kfi_dropout dropout = {.rate = (float)rate, .stream = kfi_random_stream(formula)};
         masks[i] = kfi_emit(formula, "dropout", &dropout, ones, kfi_random_state(formula));
     }
     return n;

@@ -32,9 +32,9 @@ struct kfi_cell_class {
     void (*begin)(kfi_cell_run *run, const kf_shape *x);
     /* Writes a step: states become the new ones. */
     void (*step)(kfi_cell_run *run, kfi_value x, kfi_value *states);
-    /* Writes all steps as one op, or returns false where that op does not do what is asked for.
-     * NULL: there is none. */
-    bool (*write_all)(kfi_cell_run *run, kfi_sequence *sequence);
+    /* Writes all steps as one op, where that op does what is asked for. NULL: there is none. */
+    bool (*can_write_all)(const kfi_cell_run *run);
+    void (*write_all)(kfi_cell_run *run, kfi_sequence *sequence);
 };
 
 /* A cell of a layer, made when the layer is built. */
@@ -64,7 +64,7 @@ kf_status kfi_cell_add_weight(kfi_cell *cell, const char *name, const kf_shape *
 
 /* n dropout masks of a shape: elements are 0 or 1 / (1 - rate). Returns n, or 0 where nothing is
  * dropped. */
-int32_t kfi_dropout_masks(kfi_formula *formula, float rate, const kf_shape *shape, int32_t n,
+int32_t kfi_dropout_masks(kfi_formula *formula, double rate, const kf_shape *shape, int32_t n,
                           kfi_value *masks);
 
 /* States h, c from the values of the gates i, f, c, o. */
@@ -100,12 +100,13 @@ kfi_value kfi_cell_masked(kfi_formula *formula, kfi_value x, kfi_value mask);
 /* Columns of gates [first, first + n) of a (…, gates units) value. */
 kfi_value kfi_gate_columns(kfi_cell_run *run, kfi_value z, int32_t first, int32_t n);
 
-/* All steps as one op, for write_all of dense cells: false where that op cannot do it. */
+/* All steps as one op, for can_write_all and write_all of dense cells. */
 typedef struct kfi_fusion {
     const char *op, *activation, *gate_activation;
     bool reset_after;
 } kfi_fusion;
-bool kfi_cell_fuse(kfi_cell_run *run, const kfi_fusion *fusion, kfi_sequence *all);
+bool kfi_cell_can_fuse(const kfi_fusion *fusion);
+void kfi_cell_fuse(kfi_cell_run *run, const kfi_fusion *fusion, kfi_sequence *all);
 
 /* Rows of field tables, with the places of positional arguments from `at` on. */
 #define KFI_CELL_UNITS_FIELD(type, at)                                                             \

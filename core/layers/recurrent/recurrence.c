@@ -108,11 +108,10 @@ void kfi_recurrent_free(kf_layer *layer) {
     kfi_free(recurrent);
 }
 
-void kfi_recurrent_reset(kf_layer *layer) {
+int32_t kfi_recurrent_states(const kf_layer *layer, kf_weight *const **states) {
     const kfi_recurrent *recurrent = layer->extra;
-    for (int32_t i = 0; recurrent && recurrent->states && i < recurrent->n_states; i++)
-        memset(recurrent->states[i]->data, 0,
-               (size_t)recurrent->states[i]->count * sizeof *recurrent->states[i]->data);
+    *states = recurrent ? recurrent->states : NULL;
+    return *states ? recurrent->n_states : 0;
 }
 
 bool kfi_recurrent_whole_batch(const kf_layer *layer) {
@@ -128,6 +127,7 @@ typedef struct writing {
     kfi_recurrent *recurrent;
     kfi_formula *formula;
     kfi_cell_run *runs; /* by cell */
+    int32_t n_given;    /* initial states among the inputs; after them come constants */
     kf_shape shape;     /* of the inputs */
     kfi_value x, mask;  /* in the order of processing */
     kfi_value states[KFI_LAYER_MAX_OUTPUTS];
@@ -137,7 +137,7 @@ typedef struct writing {
 
 static kf_status check_states(const writing *write) {
     const kfi_layer_call *call = write->call;
-    const int32_t given = call->n_in - 1, expected = write->recurrent->n_states;
+    const int32_t given = write->n_given, expected = write->recurrent->n_states;
     if (given != expected)
         return kfi_fail(KF_INVALID, "Layer has %d states but was passed %d initial states.",
                         expected, given);
@@ -162,8 +162,9 @@ static kf_status check_input(const writing *write) {
     if (status == KF_OK && write->recurrent->states && write->shape.dims[0] == KF_ANY &&
         !kfi_formula_symbolic(write->formula))
         status = refuse_stateful();
-    if (status != KF_OK || kfi_is_none(write->call->in_mask[0])) return status;
-    const kf_shape mask = kfi_type(write->formula, write->call->in_mask[0])->shape;
+    const kfi_value given = kfi_call_mask(write->call);
+    if (status != KF_OK || kfi_is_none(given)) return status;
+    const kf_shape mask = kfi_type(write->formula, given)->shape;
     if (mask.rank == 2) return KF_OK;
     return kfi_fail(KF_INVALID, "a mask must have shape (batch, time), got %s",
                     kfi_shape_string(&mask));
@@ -174,7 +175,7 @@ static void take_states(writing *write) {
     const kfi_recurrent *recurrent = write->recurrent;
     for (int32_t i = 0; i < recurrent->n_states; i++) {
         write->states[i] = KFI_NONE;
-        if (write->call->n_in > 1)
+        if (write->n_given > 0)
             write->states[i] = write->call->in[i + 1];
         else if (recurrent->states)
             write->states[i] = kfi_weight_value(write->formula, recurrent->states[i]);
@@ -183,7 +184,7 @@ static void take_states(writing *write) {
 
 static void take_inputs(writing *write) {
     write->x = write->call->in[0];
-    write->mask = write->call->in_mask[0];
+    write->mask = kfi_call_mask(write->call);
     if (!write->recurrent->flags.go_backwards) return;
     write->x = kfi_emit(write->formula, "reverse", &(kfi_along){1}, write->x);
     if (!kfi_is_none(write->mask))
@@ -274,7 +275,7 @@ static kfi_value join_time(kfi_formula *f, kfi_value *steps, int64_t n, const kf
 
 /* Whether a masked first step gives zeros though there are states. */
 static bool unrolls_mask(const writing *write) {
-    const bool has_states = write->call->n_in > 1 || write->recurrent->states;
+    const bool has_states = write->n_given > 0 || write->recurrent->states;
     return !kfi_is_none(write->mask) && write->recurrent->flags.unroll && has_states;
 }
 
@@ -317,13 +318,29 @@ static kf_status write_steps(writing *write) {
 
 /* --- all at once ------------------------------------------------------------------------------ */
 
-/* A single cell with an op for all steps, if that op does everything asked for here. */
+static bool knows_all_at_once(const writing *write) {
+    const kfi_recurrent *recurrent = write->recurrent;
+    for (int32_t i = 0; i < recurrent->n_cells; i++) {
+        const kfi_cell_class *class = recurrent->cells[i].class;
+        if (!class->write_all || !class->can_write_all(&write->runs[i])) return false;
+    }
+    return !unrolls_mask(write);
+}
+
+/* Cells with an op for all steps, if these ops do everything asked for here: one cell after the
+ * other, the outputs of one at all steps being the inputs of the next. */
 static bool write_all_at_once(writing *write) {
     const kfi_recurrent *recurrent = write->recurrent;
-    const kfi_cell_class *class = recurrent->cells[0].class;
-    if (recurrent->n_cells != 1 || !class->write_all || unrolls_mask(write)) return false;
-    kfi_sequence all = {.x = write->x, .mask = write->mask, .states = write->states};
-    if (!class->write_all(&write->runs[0], &all)) return false;
+    kfi_sequence all = {.x = write->x, .mask = write->mask};
+    int32_t first = recurrent->n_states;
+    if (!knows_all_at_once(write)) return false;
+    for (int32_t i = 0; i < recurrent->n_cells; i++) {
+        const kfi_cell_class *class = recurrent->cells[i].class;
+        first -= class->n_states;
+        all.states = write->states + first;
+        class->write_all(&write->runs[i], &all);
+        all.x = all.y;
+    }
     write->call->out[0] = recurrent->flags.return_sequences ? all.y : write->states[0];
     return true;
 }
@@ -344,7 +361,7 @@ static void give_outputs(const writing *write) {
 
 static kf_status write_checked(writing *write) {
     begin_cells(write);
-    kf_status status = write->call->n_in > 1 ? check_states(write) : KF_OK;
+    kf_status status = write->n_given != 0 ? check_states(write) : KF_OK;
     if (status != KF_OK) return status;
     take_inputs(write);
     take_states(write);
@@ -358,6 +375,7 @@ kf_status kfi_recurrent_call(kfi_layer_call *call) {
     writing write = {.call = call,
                      .recurrent = recurrent,
                      .formula = call->formula,
+                     .n_given = call->n_in - 1 - kfi_layer_constants(call->layer),
                      .shape = kfi_input_shape(call, 0)};
     kf_status status = check_input(&write);
     if (status != KF_OK) return status;

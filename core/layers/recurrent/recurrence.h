@@ -34,20 +34,21 @@ typedef struct kfi_recurrent {
     kf_weight **states; /* NULL: not stateful */
 } kfi_recurrent;
 
-/* The parts of a class: build with the layer's cells, call, free, reset_states. A layer that is its
+/* The parts of a class: build with the layer's cells, call, free, states. A layer that is its
  * own cell says which; RNN finds its cell's in its options. */
 kf_status kfi_recurrent_build(kf_layer *layer, const kfi_array *in,
                               const kfi_recurrent_flags *flags, const kfi_cell *cells,
                               int32_t n_cells, int32_t rank);
 kf_status kfi_recurrent_call(kfi_layer_call *call);
 void kfi_recurrent_free(kf_layer *layer);
-void kfi_recurrent_reset(kf_layer *layer);
+int32_t kfi_recurrent_states(const kf_layer *layer, kf_weight *const **states);
 bool kfi_recurrent_whole_batch(const kf_layer *layer);
 
 #define KFI_RECURRENT_CLASS(class_name, type)                                                      \
     .name = (class_name), .options_size = sizeof(type), .min_inputs = 1, .max_inputs = -1,         \
-    .supports_masking = true, .call = kfi_recurrent_call, .free = kfi_recurrent_free,              \
-    .reset_states = kfi_recurrent_reset, .whole_batch = kfi_recurrent_whole_batch
+    .supports_masking = true, .takes_training = true, .takes_mask = true,                          \
+    .call = kfi_recurrent_call, .free = kfi_recurrent_free, .states = kfi_recurrent_states,        \
+    .whole_batch = kfi_recurrent_whole_batch
 
 #define KFI_RECURRENT_FLAGS(options)                                                               \
     ((kfi_recurrent_flags){.return_sequences = (options)->return_sequences,                        \
