@@ -22,9 +22,13 @@ static kf_status call_model(kfi_layer_call *call) {
                         "the models inside make %lld calls of layers; up to %d are "
                         "supported",
                         (long long)model->n_plain_calls, MAX_PLAIN_CALLS);
+    if (call->gives_mask && call->n_in > 1)
+        return kfi_fail(KF_INVALID, "mask= is for models with one input; this one has %d",
+                        call->n_in);
+    const kfi_value mask = kfi_call_mask(call);
     call->n_out = model->n_outputs;
-    return kfi_model_lower(model, call->formula, call->in, call->in_mask, call->out,
-                           call->out_mask);
+    return kfi_model_lower(model, call->formula, call->in, call->n_in > 1 ? call->in_mask : &mask,
+                           call->out, call->out_mask);
 }
 
 /* A Sequential that was made without an input learns it at the first call. */
@@ -42,8 +46,8 @@ static int32_t inner_layers(const kf_layer *layer, kf_layer *const **inner) {
 #define MODEL_CLASS(class_name)                                                                    \
     {                                                                                              \
         .name = (class_name), .options_size = sizeof(kfi_layer_options), .min_inputs = 1,          \
-        .max_inputs = -1, .supports_masking = true, .build = build_model, .call = call_model,      \
-        .inner = inner_layers                                                                      \
+        .max_inputs = -1, .supports_masking = true, .takes_training = true, .takes_mask = true,    \
+        .build = build_model, .call = call_model, .inner = inner_layers                            \
     }
 static const kfi_layer_class model_class = MODEL_CLASS("Model");
 static const kfi_layer_class sequential_class = MODEL_CLASS("Sequential");

@@ -35,6 +35,10 @@ static kf_status blame_file(kf_status status) {
 
 /* --- inputs ----------------------------------------------------------------------------------- */
 
+bool kfi_reading_has_inputs(const kfi_reading *reading) {
+    return reading->n_inputs > 0 && reading->depth == 1;
+}
+
 static const kfi_variant *input_shape(const kfi_variant *config) {
     const kfi_variant *shape = kfi_variant_get(config, "batch_input_shape");
     return shape ? shape : kfi_variant_get(config, "batch_shape"); /* Keras 3 */
@@ -108,14 +112,31 @@ kf_status kfi_read_input(kfi_reading *reading, const char *name, const kfi_varia
 }
 
 kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const *inputs,
-                        int32_t n_inputs, kf_tensor **output) {
-    *output = kf_apply_list(layer, inputs, n_inputs);
+                        int32_t n_inputs, const kfi_arguments *arguments, kf_tensor **output) {
+    *output = kfi_layer_apply(layer, inputs, n_inputs, arguments);
     return (*output)->poisoned ? blame_file(kf_graph_error(reading->graph)) : KF_OK;
 }
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
 static void ignore(void *context, const char *key) { (void)context, (void)key; }
+
+/* A layer that says what it receives says so again when it is saved, wherever it stands; Keras then
+ * fills in the type. Embedding has it among its own options. */
+static kf_status keep_input(kf_layer *layer, const kfi_variant *config) {
+    if (!kfi_has_input_shape(config) || kfi_layer_declares_input(layer)) return KF_OK;
+    const kfi_variant *dtype = input_type(config);
+    const bool named = kfi_variant_is(dtype, KFI_STRING);
+    layer->input = kfi_variant_dict();
+    kf_status status = layer->input ? KF_OK : KF_MEMORY;
+    if (status == KF_OK)
+        status = kfi_variant_put(layer->input, "batch_input_shape",
+                                 kfi_variant_copy(input_shape(config)));
+    if (status == KF_OK)
+        status = kfi_variant_put(layer->input, "dtype",
+                                 named ? kfi_variant_copy(dtype) : kfi_variant_string("float32"));
+    return status;
+}
 
 /* `inside`: what a wrapper wraps, taken over; NULL: the layer is none. */
 static kf_status read_plain(const kfi_layer_class *class, const char *name,
@@ -127,6 +148,7 @@ static kf_status read_plain(const kfi_layer_class *class, const char *name,
         status = blame_file(kfi_fail(status, "%s", layer->message ? layer->message : ""));
     else if (!layer->name && name)
         status = (layer->name = kfi_strdup(name)) ? KF_OK : KF_MEMORY;
+    if (status == KF_OK) status = keep_input(layer, config);
     if (status == KF_OK)
         *made = layer;
     else
@@ -240,8 +262,7 @@ kf_status kfi_read_layer(kfi_reading *reading, const kfi_variant *entry, kf_laye
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static kf_status read_whole(kf_graph *graph, const kfi_variant *whole, kf_model **model) {
-    kfi_reading reading = {.graph = graph};
+static kf_status read_whole(kfi_reading *reading, const kfi_variant *whole, kf_model **model) {
     const kfi_variant *class_name;
     const kf_status status = kfi_read_member(whole, "class_name", KFI_STRING, &class_name);
     if (status != KF_OK) return status;
@@ -250,15 +271,19 @@ static kf_status read_whole(kf_graph *graph, const kfi_variant *whole, kf_model 
         return kfi_fail(KF_INVALID,
                         "unknown model class '%s': expected Model, Functional or Sequential",
                         kfi_variant_text(class_name, ""));
-    return read_model(&reading, reader, kfi_variant_get(whole, "config"), model);
+    return read_model(reading, reader, kfi_variant_get(whole, "config"), model);
 }
 
 /* What fails here tells itself from older failures by the graph's state, so that must be good. */
-kf_model *kfi_model_from_config(kf_graph *graph, const kfi_variant *model_config) {
-    kf_status status = kf_graph_error(graph);
+kf_model *kfi_model_read(kfi_reading *reading, const kfi_variant *model_config) {
+    kf_status status = kf_graph_error(reading->graph);
     kf_model *model;
-    if (status == KF_OK) status = read_whole(graph, model_config, &model);
-    return status == KF_OK ? model : kfi_model_poisoned(graph, status);
+    if (status == KF_OK) status = read_whole(reading, model_config, &model);
+    return status == KF_OK ? model : kfi_model_poisoned(reading->graph, status);
+}
+
+kf_model *kfi_model_from_config(kf_graph *graph, const kfi_variant *model_config) {
+    return kfi_model_read(&(kfi_reading){.graph = graph}, model_config);
 }
 
 /* A file whose weights are too few for the model is told so in Keras's words later; what is beyond
@@ -278,15 +303,6 @@ kf_model *kfi_model_from_file(kf_graph *graph, const kfi_variant *model_config,
     kf_model *model = kfi_model_from_config(graph, model_config);
     kfi_graph_limit_weights(graph, before);
     return model;
-}
-
-kf_model *kf_model_clone(kf_graph *graph, const kf_model *model) {
-    kfi_variant *config = kfi_model_config(model);
-    if (!config) return kfi_model_poisoned(graph, kf_last_status());
-    kf_model *clone = graph ? kfi_model_from_config(graph, config)
-                            : kfi_model_poisoned(NULL, kf_graph_error(NULL));
-    kfi_variant_free(config);
-    return clone;
 }
 
 kf_model *kf_model_from_json(kf_graph *graph, const char *json) {

@@ -28,7 +28,8 @@ typedef struct saved_call {
     int64_t entry;
     int64_t first_input, n_inputs; /* among all references */
     int64_t next_need;             /* which of the calls it waits for is looked at next */
-    kf_tensor *output;             /* the first, once made */
+    kfi_arguments arguments;
+    kf_tensor *output; /* the first, once made */
     progress progress;
 } saved_call;
 
@@ -39,6 +40,7 @@ typedef struct named {
 
 typedef struct functional {
     kfi_reading *reading;
+    const kfi_variant *config;
     saved_layer *entries;
     int64_t n_entries;
     named *by_name; /* entries in the order of names */
@@ -59,6 +61,24 @@ static void release(functional *all) {
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
+/* The input tensor that was given for this entry of the outermost model; NULL: none was. */
+static kf_tensor *given_input(const functional *all, const char *name) {
+    const kfi_variant *inputs = kfi_variant_get(all->config, "input_layers");
+    const bool given = kfi_reading_has_inputs(all->reading);
+    for (int64_t i = 0; given && i < all->reading->n_inputs; i++) {
+        const kfi_variant *input = kfi_variant_at(kfi_variant_at(inputs, i), 0);
+        if (strcmp(kfi_variant_text(input, ""), name) == 0) return all->reading->inputs[i];
+    }
+    return NULL;
+}
+
+static kf_status make_layer(functional *all, saved_layer *entry) {
+    const kf_tensor *given = given_input(all, entry->name);
+    if (!given) return kfi_read_layer(all->reading, entry->config, &entry->layer);
+    entry->layer = given->node->layer;
+    return KF_OK;
+}
+
 static kf_status read_entry(functional *all, const kfi_variant *config) {
     saved_layer *entry = &all->entries[all->n_entries];
     entry->config = config;
@@ -69,7 +89,7 @@ static kf_status read_entry(functional *all, const kfi_variant *config) {
     const kfi_variant *nodes;
     kf_status status =
         kfi_within(kfi_read_member(config, "inbound_nodes", KFI_LIST, &nodes), "%s: ", entry->name);
-    if (status == KF_OK) status = kfi_read_layer(all->reading, config, &entry->layer);
+    if (status == KF_OK) status = make_layer(all, entry);
     if (status != KF_OK) return status;
     const bool is_input = kfi_layer_is_input(entry->layer);
     if (is_input && kfi_variant_count(nodes) > 0)
@@ -182,33 +202,70 @@ static kf_status add_tensors(functional *all, const char *key, const kfi_variant
     return status;
 }
 
-/* Keyword arguments that are tensors are further inputs here, as Keras 2.2.4 has them: the states
- * that a recurrent layer starts from. What asks for nothing special can be left out. */
-static kf_status add_keywords(functional *all, const kfi_variant *keywords) {
-    static const char *const tensors[] = {"initial_state", "constants"};
-    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
-        const kf_status status =
-            add_tensors(all, tensors[i], kfi_variant_get(keywords, tensors[i]));
-        if (status != KF_OK) return status;
-    }
-    for (int64_t i = 0; i < kfi_variant_count(keywords); i++) {
-        const char *key = kfi_variant_key_at(keywords, i);
-        const kfi_variant *value = kfi_variant_value_at(keywords, i);
-        const bool read = strcmp(key, tensors[0]) == 0 || strcmp(key, tensors[1]) == 0;
-        const bool usual = strcmp(key, "training") == 0 && !kfi_variant_truth(value, true);
-        if (!read && !usual && !kfi_variant_is(value, KFI_NULL))
-            return kfi_fail(KF_INVALID, "calls with the argument '%s' are not supported", key);
-    }
+/* training=True or False. Keras 3 writes False where nobody said anything. */
+static kf_status read_training(const kfi_layer_class *class, const kfi_variant *value, bool keras3,
+                               kfi_arguments *arguments) {
+    if (!value || kfi_variant_is(value, KFI_NULL)) return KF_OK;
+    if (!kfi_variant_is(value, KFI_BOOL) && !kfi_variant_is(value, KFI_INTEGER))
+        return kfi_fail(KF_INVALID, "'training' must be true, false or null; got %s",
+                        kfi_variant_kind_name(value));
+    const bool on = kfi_variant_truth(value, kfi_variant_to_integer(value, 0) != 0);
+    if (on || (class->takes_training && !keras3))
+        arguments->training = on ? KF_TRAINING_ON : KF_TRAINING_OFF;
     return KF_OK;
 }
 
-static kf_status read_keras3_call(functional *all, const kfi_variant *data) {
-    const kf_status status = add_arguments(all, kfi_variant_get(data, "args"));
-    return status == KF_OK ? add_keywords(all, kfi_variant_get(data, "kwargs")) : status;
+/* A tensor, which becomes the last of the call's inputs, or mask=None: without the mask that comes
+ * with the input. Keras 3 writes null where nobody said anything. */
+static kf_status add_mask(functional *all, const kfi_layer_class *class, const kfi_variant *value,
+                          bool keras3, kfi_arguments *arguments) {
+    const int64_t before = all->n_references;
+    if (value && kfi_variant_is(value, KFI_NULL)) arguments->no_mask = class->takes_mask && !keras3;
+    if (!value || kfi_variant_is(value, KFI_NULL)) return KF_OK;
+    const kf_status status = add_tensors(all, "mask", value);
+    arguments->has_mask = all->n_references > before;
+    if (status != KF_OK || all->n_references - before == 1) return status;
+    return kfi_fail(KF_INVALID, "'mask' must be one tensor; got %lld",
+                    (long long)(all->n_references - before));
 }
 
-static kf_status read_inputs(functional *all, const kfi_variant *data) {
-    if (kfi_variant_is(data, KFI_DICT)) return read_keras3_call(all, data);
+/* Keyword arguments that are tensors are further inputs here, as Keras 2.2.4 has them: the states
+ * that a recurrent layer starts from, and its constants. */
+static kf_status add_keywords(functional *all, saved_call *call, const kfi_variant *keywords,
+                              bool keras3) {
+    static const char *const known[] = {"initial_state", "constants", "training", "mask"};
+    const kfi_layer_class *class = all->entries[call->entry].layer->class;
+    if (keywords && !kfi_variant_is(keywords, KFI_DICT) && !kfi_variant_is(keywords, KFI_NULL))
+        return kfi_fail(KF_INVALID,
+                        "'inbound_nodes' has keyword arguments that are no dict, but %s",
+                        kfi_variant_kind_name(keywords));
+    for (int64_t i = 0; i < kfi_variant_count(keywords); i++) {
+        const char *key = kfi_variant_key_at(keywords, i);
+        size_t k = 0;
+        while (k < sizeof known / sizeof *known && strcmp(key, known[k]) != 0) k++;
+        if (k == sizeof known / sizeof *known &&
+            !kfi_variant_is(kfi_variant_value_at(keywords, i), KFI_NULL))
+            return kfi_fail(KF_INVALID, "calls with the argument '%s' are not supported", key);
+    }
+    kf_status status = add_tensors(all, known[0], kfi_variant_get(keywords, known[0]));
+    if (status == KF_OK) status = add_tensors(all, known[1], kfi_variant_get(keywords, known[1]));
+    if (status == KF_OK)
+        status =
+            read_training(class, kfi_variant_get(keywords, known[2]), keras3, &call->arguments);
+    return status == KF_OK
+               ? add_mask(all, class, kfi_variant_get(keywords, known[3]), keras3, &call->arguments)
+               : status;
+}
+
+static kf_status read_keras3_call(functional *all, saved_call *call, const kfi_variant *data) {
+    const kf_status status = add_arguments(all, kfi_variant_get(data, "args"));
+    return status == KF_OK ? add_keywords(all, call, kfi_variant_get(data, "kwargs"), true)
+                           : status;
+}
+
+/* The keyword arguments stand with each of the inputs. */
+static kf_status read_inputs(functional *all, saved_call *call, const kfi_variant *data) {
+    if (kfi_variant_is(data, KFI_DICT)) return read_keras3_call(all, call, data);
     if (!kfi_variant_is(data, KFI_LIST))
         return kfi_fail(KF_INVALID, "'inbound_nodes' must hold lists; got %s",
                         kfi_variant_kind_name(data));
@@ -217,15 +274,14 @@ static kf_status read_inputs(functional *all, const kfi_variant *data) {
     kf_status status = KF_OK;
     for (int64_t i = 0; i < count && status == KF_OK; i++)
         status = add_reference(all, single ? data : kfi_variant_at(data, i));
-    for (int64_t i = 0; i < count && status == KF_OK; i++)
-        status = add_keywords(all, kfi_variant_at(single ? data : kfi_variant_at(data, i), 3));
-    return status;
+    const kfi_variant *first = single ? data : kfi_variant_at(data, 0);
+    return status == KF_OK ? add_keywords(all, call, kfi_variant_at(first, 3), false) : status;
 }
 
 static kf_status read_call(functional *all, int64_t index, const kfi_variant *data,
                            saved_call *call) {
     *call = (saved_call){.entry = index, .first_input = all->n_references};
-    const kf_status status = read_inputs(all, data);
+    const kf_status status = read_inputs(all, call, data);
     if (status != KF_OK) return status;
     call->n_inputs = all->n_references - call->first_input;
     if (call->n_inputs >= 1 && call->n_inputs <= INT32_MAX) return KF_OK;
@@ -272,7 +328,8 @@ static kf_status make_call(functional *all, saved_call *call) {
     for (int64_t i = 0; i < call->n_inputs && status == KF_OK; i++)
         status = tensor_of(all, &all->references[call->first_input + i], &inputs[i]);
     if (status == KF_OK)
-        status = kfi_read_call(all->reading, layer, inputs, (int32_t)call->n_inputs, &call->output);
+        status = kfi_read_call(all->reading, layer, inputs, (int32_t)call->n_inputs,
+                               &call->arguments, &call->output);
     kfi_free(inputs);
     call->progress = MADE;
     return status;
@@ -377,7 +434,7 @@ static kf_status read_all(functional *all, const kfi_variant *config, kf_model *
 }
 
 kf_status kfi_read_functional(kfi_reading *reading, const kfi_variant *config, kf_model **model) {
-    functional all = {.reading = reading};
+    functional all = {.reading = reading, .config = config};
     const kf_status status = read_all(&all, config, model);
     release(&all);
     return status;

@@ -45,7 +45,8 @@ static kf_status add_layer(kfi_reading *reading, const kfi_variant *entry, kf_te
         status = imply_input(reading, entry, layer, input);
         *output = *input;
     }
-    if (status == KF_OK) status = kfi_read_call(reading, layer, output, 1, output);
+    if (status == KF_OK)
+        status = kfi_read_call(reading, layer, output, 1, &(kfi_arguments){0}, output);
     if (status != KF_OK) kf_layer_free(layer); /* if it was not applied */
     return status;
 }
@@ -62,6 +63,7 @@ static kf_status add_entries(kfi_reading *reading, const kfi_variant *layers, kf
             status = add_layer(reading, entry, input, output);
             continue;
         }
+        if (i == 0 && *input) continue; /* another one was given in its place */
         if (*input)
             return kfi_fail(KF_INVALID, "an InputLayer can only come first in a Sequential");
         kf_layer *layer;
@@ -124,7 +126,8 @@ static kf_status read_waiting(kfi_reading *reading, const kfi_variant *config,
 
 static kf_status read_known(kfi_reading *reading, const kfi_variant *layers, kfi_model_parts *parts,
                             kf_model **model) {
-    kf_tensor *input = NULL, *output = NULL;
+    kf_tensor *input = kfi_reading_has_inputs(reading) ? reading->inputs[0] : NULL;
+    kf_tensor *output = input;
     const kf_status status = add_entries(reading, layers, &input, &output);
     if (status != KF_OK) return status;
     parts->inputs = &input;
@@ -142,8 +145,9 @@ kf_status kfi_read_sequential(kfi_reading *reading, const kfi_variant *config, k
     }
     kfi_model_parts parts = {.name = kfi_variant_text(kfi_variant_get(config, "name"), NULL),
                              .sequential = true};
-    if (kfi_variant_count(layers) > 0 && knows_input(layers, KFI_READING_MAX_DEPTH))
-        return read_known(reading, layers, &parts, model);
+    const bool knows =
+        kfi_reading_has_inputs(reading) || knows_input(layers, KFI_READING_MAX_DEPTH);
+    if (kfi_variant_count(layers) > 0 && knows) return read_known(reading, layers, &parts, model);
     *model = kfi_model_empty(reading->graph, &parts);
     return *model ? read_waiting(reading, config, layers, *model) : kf_last_status();
 }

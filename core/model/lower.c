@@ -27,12 +27,12 @@ static kf_status lower_call(lowering *low, const kfi_model_node *at, kfi_value *
     gather(low, at, in, in + node->n_in);
     kfi_layer_call call = {.layer = node->layer,
                            .formula = low->formula,
-                           .n_in = node->n_in,
-                           .n_out = 1,
+                           .n_in = node->n_in - node->arguments.has_mask,
                            .in = in,
                            .in_mask = in + node->n_in,
                            .out = out,
                            .out_mask = out_mask};
+    kfi_call_take_arguments(&call, &node->arguments);
     const kf_status status = kfi_layer_invoke(&call, node->index);
     if (status != KF_OK) return status;
     if (call.n_out != node->n_out)

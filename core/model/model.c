@@ -192,11 +192,16 @@ kf_model *kf_model_create(const kf_model_options *options) {
     return kfi_model_make(graph, &parts);
 }
 
-kf_status kf_model_error(const kf_model *model) {
+kf_status kfi_model_check(const kf_model *model) {
     if (!model) return kfi_fail(KF_USAGE, "the model is NULL");
-    if (model->status == KF_OK && model->unbuilt)
-        return kfi_fail(KF_USAGE,
-                        "This model has not yet been built. Build the model first by calling it or "
-                        "kf_sequential_build, or give it an input_shape.");
     return model->status == KF_OK ? KF_OK : kfi_fail(model->status, "%s", model->message);
+}
+
+kf_status kf_model_error(const kf_model *model) {
+    const kf_status status = kfi_model_check(model);
+    if (status != KF_OK || !model->unbuilt) return status;
+    return kfi_fail(KF_USAGE,
+                    "This model has not yet been built. Build the model first by "
+                    "kf_sequential_build, by calling it on a tensor or kf_fit on some data, or "
+                    "give it an input_shape.");
 }

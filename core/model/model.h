@@ -67,6 +67,11 @@ void kfi_model_clear(kf_model *model);
 /* A Sequential without layers, owned by the graph; NULL on failure. */
 kf_model *kfi_model_empty(kf_graph *graph, const kfi_model_parts *parts);
 
+/* The states of its stateful layers, all of them in a row of so many numbers (states.c). */
+int64_t kfi_model_count_states(const kf_model *model);
+void kfi_model_get_states(const kf_model *model, float *values);
+void kfi_model_set_states(kf_model *model, const float *values);
+
 /* The model as a layer, its own node 0 made; the graph's. */
 kf_status kfi_model_make_layer(kf_model *model, const kfi_model_parts *parts);
 /* Makes node 0, or brings it up to date. */
@@ -74,6 +79,9 @@ kf_status kfi_model_set_own_node(kf_model *model);
 
 /* Builds a Sequential that is called before it knows its input (sequential.c). */
 kf_status kfi_sequential_build(kf_model *model, const kf_shape *shape);
+/* KF_OK, or why the model is poisoned: unlike for kf_model_error, one that is not built yet is
+ * well. */
+kf_status kfi_model_check(const kf_model *model);
 /* Adds a layer without making the model anew after it; takes it over. */
 kf_status kfi_sequential_defer(kf_model *model, kf_layer *layer);
 

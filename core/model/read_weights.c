@@ -181,7 +181,7 @@ static kf_status read_staged(pairing *all) {
 
 kf_status kfi_model_read_weights(kf_model *model, kfi_keras_file *file) {
     pairing all = {.model = model, .file = file};
-    kf_status status = kf_model_error(model);
+    kf_status status = kfi_model_check(model);
     if (status == KF_OK) status = pair_in_order(&all);
     if (status == KF_OK) status = read_directly(&all);
     kfi_free(all.sources);

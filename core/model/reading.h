@@ -11,6 +11,9 @@ enum { KFI_READING_MAX_DEPTH = 32 }; /* of models inside models: each is a C fra
 typedef struct kfi_reading {
     kf_graph *graph;
     int32_t depth; /* of models inside models */
+    /* What the outermost model stands upon instead of inputs of its own; 0: it makes them. */
+    kf_tensor *const *inputs;
+    int64_t n_inputs;
 } kfi_reading;
 
 /* dict[key], which must be of this kind. */
@@ -31,10 +34,16 @@ bool kfi_has_input_shape(const kfi_variant *config);
 
 /* Applies a layer, which must work. */
 kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const *inputs,
-                        int32_t n_inputs, kf_tensor **output);
+                        int32_t n_inputs, const kfi_arguments *arguments, kf_tensor **output);
 
 /* Gives a layer its name before it is applied, as Keras does: others are called after it. */
 kf_status kfi_layer_ensure_name(kf_layer *layer, kf_graph *graph);
+
+/* Whether the model that is being read is the outermost one and has its inputs given. */
+bool kfi_reading_has_inputs(const kfi_reading *reading);
+
+/* The whole, from Keras's model_config. */
+kf_model *kfi_model_read(kfi_reading *reading, const kfi_variant *model_config);
 
 /* Models, from their config alone. */
 kf_status kfi_read_functional(kfi_reading *reading, const kfi_variant *config, kf_model **model);

@@ -141,12 +141,22 @@ static kf_status apply(kf_layer *layer, kf_tensor **end) {
     return KF_OK;
 }
 
+/* What it was compiled with before it was built stays; a compilation of other layers does not. */
 static kf_status renew(kf_model *model, kf_tensor *end) {
+    void *const training = model->unbuilt ? model->training : NULL;
+    void (*const free_training)(void *) = model->free_training;
+    if (training) model->free_training = NULL;
     model->start = model->unbuilt ? model->start : model->inputs[0];
     model->unbuilt = end == model->start;
-    if (!model->unbuilt) return kfi_model_renew(model, model->start, end);
-    kfi_model_clear(model);
-    return KF_OK;
+    kf_status status = KF_OK;
+    if (model->unbuilt)
+        kfi_model_clear(model);
+    else
+        status = kfi_model_renew(model, model->start, end);
+    if (!training) return status;
+    model->training = training;
+    model->free_training = free_training;
+    return status;
 }
 
 kf_status kfi_sequential_defer(kf_model *model, kf_layer *layer) {

@@ -7,16 +7,40 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 4, CELL_BYTES = 512, ROW_BYTES = 128 };
+enum { MAX_COLUMNS = 4, CELL_BYTES = 512, ROW_BYTES = KF_MAX_LINE_LENGTH + 1 };
 
 typedef struct layout {
-    int32_t n_columns;
-    int32_t ends[MAX_COLUMNS]; /* where each column ends; the last one is the width */
+    int32_t n_columns, width;
+    double positions[MAX_COLUMNS]; /* Keras's, as parts of the width */
+    int32_t ends[MAX_COLUMNS];     /* where each column ends */
 } layout;
 
-/* print_summary: line_length 65 and positions .45 .85 1; line_length 98 and .33 .55 .67 1. */
-static const layout chain = {3, {29, 55, 65}};
-static const layout web = {4, {32, 53, 65, 98}};
+/* The defaults of print_summary. */
+static const layout chain = {3, 65, {.45, .85, 1}, {0}};
+static const layout web = {4, 98, {.33, .55, .67, 1}, {0}};
+
+/* Keras takes the positions for parts of the line if the last one is at most 1. */
+static kf_status lay_out(layout *table, const kf_summary_options *given) {
+    if (given->line_length) table->width = given->line_length;
+    if (table->width < 1 || table->width > KF_MAX_LINE_LENGTH)
+        return kfi_fail(KF_USAGE, "line_length must be from 1 to %d, got %d", KF_MAX_LINE_LENGTH,
+                        table->width);
+    int32_t n_given = 0;
+    while (n_given < MAX_COLUMNS && given->positions[n_given] > 0) n_given++;
+    if (n_given > 0 && n_given != table->n_columns)
+        return kfi_fail(KF_USAGE, "the summary has %d columns, but %d positions are given",
+                        table->n_columns, n_given);
+    const double *positions = n_given > 0 ? given->positions : table->positions;
+    const double scale = positions[table->n_columns - 1] <= 1 ? table->width : 1;
+    for (int32_t i = 0; i < table->n_columns; i++) {
+        if (!(positions[i] * scale <= KF_MAX_LINE_LENGTH) ||
+            (i > 0 && !(positions[i] >= positions[i - 1])))
+            return kfi_fail(KF_USAGE, "positions must grow, up to %d; got %g", KF_MAX_LINE_LENGTH,
+                            positions[i] * scale);
+        table->ends[i] = (int32_t)(positions[i] * scale);
+    }
+    return KF_OK;
+}
 
 typedef struct text {
     char *bytes;
@@ -35,7 +59,7 @@ static void add_line(text *out, const char *line) {
 
 static void add_rule(text *out, const layout *table, char mark) {
     char line[ROW_BYTES] = {0};
-    memset(line, mark, (size_t)table->ends[table->n_columns - 1]);
+    memset(line, mark, (size_t)table->width);
     add_line(out, line);
 }
 
@@ -44,7 +68,7 @@ static void add_row(text *out, const layout *table, const char *const *cells) {
     char line[ROW_BYTES] = {0};
     int32_t at = 0;
     for (int32_t i = 0; i < table->n_columns; i++) {
-        if (i > 0) line[at - 1] = ' ';
+        if (at > 0) line[at - 1] = ' ';
         for (const char *cell = cells[i]; *cell && at < table->ends[i]; cell++) line[at++] = *cell;
         while (at < table->ends[i]) line[at++] = ' ';
     }
@@ -105,7 +129,8 @@ static void add_layer(text *out, const layout *table, const kf_layer *layer,
 
 /* The first connection stands in the layer's row, each further one in a row of its own. `next`
  * walks along model->calls. */
-static void add_connected_layer(text *out, const kf_model *model, int32_t index, int32_t *next) {
+static void add_connected_layer(text *out, const layout *table, const kf_model *model,
+                                int32_t index, int32_t *next) {
     const kf_layer *layer = model->layers[index];
     bool named = false;
     for (; *next < model->n_nodes && model->nodes[model->calls[*next]].layer <= index; ++*next) {
@@ -115,13 +140,13 @@ static void add_connected_layer(text *out, const kf_model *model, int32_t index,
             char connection[CELL_BYTES];
             print_connection(at->node->in[i], connection);
             if (named)
-                add_row(out, &web, (const char *const[]){"", "", "", connection});
+                add_row(out, table, (const char *const[]){"", "", "", connection});
             else
-                add_layer(out, &web, layer, connection);
+                add_layer(out, table, layer, connection);
             named = true;
         }
     }
-    if (!named) add_layer(out, &web, layer, "");
+    if (!named) add_layer(out, table, layer, "");
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -164,9 +189,8 @@ static void add_totals(text *out, const kf_model *model) {
     add_total(out, "Non-trainable params", total - trainable);
 }
 
-static void add_table(text *out, const kf_model *model) {
-    const bool plain = is_chain(model);
-    const layout *table = plain ? &chain : &web;
+static void add_table(text *out, const layout *table, const kf_model *model) {
+    const bool plain = table->n_columns == chain.n_columns;
     add_rule(out, table, '_');
     add_row(out, table,
             (const char *const[]){"Layer (type)", "Output Shape", "Param #", "Connected to"});
@@ -176,20 +200,27 @@ static void add_table(text *out, const kf_model *model) {
         if (plain)
             add_layer(out, table, model->layers[i], "");
         else
-            add_connected_layer(out, model, i, &next);
+            add_connected_layer(out, table, model, i, &next);
         add_rule(out, table, i + 1 == model->n_layers ? '=' : '_');
     }
     add_totals(out, model);
     add_rule(out, table, '_');
 }
 
-kf_status kf_model_summary(const kf_model *model, char **summary) {
+kf_status kf_model_summary_with(const kf_model *model, char **summary,
+                                const kf_summary_options *options) {
     if (!summary) return kfi_fail(KF_USAGE, "kf_model_summary: nowhere to put the text");
     *summary = NULL;
-    const kf_status status = kf_model_error(model);
+    kf_summary_options given = {0};
+    if (options && options->size)
+        memcpy(&given, options, options->size < sizeof given ? options->size : sizeof given);
+    kf_status status = kf_model_error(model);
+    if (status != KF_OK) return status;
+    layout table = is_chain(model) ? chain : web;
+    status = lay_out(&table, &given);
     if (status != KF_OK) return status;
     text out = {0};
-    add_table(&out, model);
+    add_table(&out, &table, model);
     if (out.status != KF_OK) {
         kfi_free(out.bytes);
         return out.status;

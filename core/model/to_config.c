@@ -41,13 +41,16 @@ static kfi_variant *input_config(const kf_layer *layer) {
     return config;
 }
 
+static void put_copies(kfi_variant **config, const kfi_variant *from) {
+    for (int64_t i = 0; i < kfi_variant_count(from); i++)
+        put(config, kfi_variant_key_at(from, i), kfi_variant_copy(kfi_variant_value_at(from, i)));
+}
+
 static void put_fields(kfi_variant **config, const kf_layer *layer) {
     if (!layer->class->fields) return;
     kfi_variant *fields = kfi_fields_config(layer->class->fields, layer->options);
     if (!fields) put(config, "", NULL);
-    for (int64_t i = 0; i < kfi_variant_count(fields); i++)
-        put(config, kfi_variant_key_at(fields, i),
-            kfi_variant_copy(kfi_variant_value_at(fields, i)));
+    put_copies(config, fields);
     kfi_variant_free(fields);
 }
 
@@ -67,7 +70,9 @@ static kfi_variant *plain_config(const kf_layer *layer, const kf_tensor *input) 
     kfi_variant *config = kfi_variant_dict();
     put(&config, "name", kfi_variant_string(layer->name));
     put(&config, "trainable", kfi_variant_bool(kf_layer_trainable(layer)));
-    if (input) {
+    if (layer->input) {
+        put_copies(&config, layer->input);
+    } else if (input) {
         put(&config, "batch_input_shape", shape_config(&input->shape));
         put(&config, "dtype", kfi_variant_string(kf_dtype_name(input->dtype)));
     }
@@ -87,11 +92,25 @@ static kfi_variant *reference(const kf_model *model, int32_t node, int32_t index
     return list;
 }
 
+/* A mask is written as tf.keras does: Keras 2.2.4 cannot, and would leave it out with a warning. */
+static kfi_variant *arguments_config(const kf_model *model, const kfi_model_node *at) {
+    const kfi_arguments *arguments = &at->node->arguments;
+    const int32_t last = at->node->n_in - 1;
+    kfi_variant *keywords = kfi_variant_dict();
+    if (arguments->training != KF_TRAINING_AS_RUN)
+        put(&keywords, "training", kfi_variant_bool(arguments->training == KF_TRAINING_ON));
+    if (arguments->no_mask) put(&keywords, "mask", kfi_variant_null());
+    if (arguments->has_mask)
+        put(&keywords, "mask", reference(model, at->in[last], at->node->in[last]->index));
+    return keywords;
+}
+
+/* Keras repeats the keyword arguments of a call with each of its inputs. */
 static kfi_variant *call_config(const kf_model *model, const kfi_model_node *at) {
     kfi_variant *call = kfi_variant_list();
-    for (int32_t i = 0; i < at->node->n_in; i++) {
+    for (int32_t i = 0; i < at->node->n_in - at->node->arguments.has_mask; i++) {
         kfi_variant *input = reference(model, at->in[i], at->node->in[i]->index);
-        append(&input, kfi_variant_dict()); /* the call's keyword arguments: none */
+        append(&input, arguments_config(model, at));
         append(&call, input);
     }
     return call;

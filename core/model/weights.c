@@ -41,14 +41,16 @@ static kf_status describe(const kfi_weight_list *list, kfi_keras_layer *layer) {
 }
 
 static kf_status describe_layers(const kf_model *model, kfi_keras_file *content) {
-    content->layers = kfi_alloc((size_t)model->n_layers, sizeof *content->layers);
+    const int32_t n_layers = kf_model_layers(model); /* also of one that is not built yet */
+    content->layers = kfi_alloc((size_t)n_layers, sizeof *content->layers);
     if (!content->layers) return KF_MEMORY;
     kf_status status = KF_OK;
-    for (int32_t i = 0; i < model->n_layers && status == KF_OK; i++) {
+    for (int32_t i = 0; i < n_layers && status == KF_OK; i++) {
+        const kf_layer *own = kf_model_layer_at(model, i);
         kfi_keras_layer *layer = &content->layers[content->n_layers++];
-        layer->name = model->layers[i]->name;
+        layer->name = own->name;
         kfi_weight_list list = {0};
-        status = kfi_list_weights(model->layers[i], &list);
+        status = kfi_list_weights(own, &list);
         if (status == KF_OK) status = describe(&list, layer);
         kfi_free(list.items);
     }
@@ -57,7 +59,7 @@ static kf_status describe_layers(const kf_model *model, kfi_keras_file *content)
 
 kf_status kfi_model_content(const kf_model *model, kfi_keras_file *content) {
     *content = (kfi_keras_file){.keras_version = "2.2.4", .backend = "tensorflow"};
-    kf_status status = kf_model_error(model);
+    kf_status status = kfi_model_check(model);
     if (status != KF_OK) return status;
     status = describe_layers(model, content);
     if (status != KF_OK) kfi_model_content_free(content);
