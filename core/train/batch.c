@@ -1,4 +1,5 @@
 /* One batch from arrays in memory: train, test, predict, and the passes that change nothing. */
+#include "core/train/deferred.h"
 #include "core/train/pass.h"
 #include "core/train/sample_weights.h"
 
@@ -43,9 +44,12 @@ static kf_status check_lengths(const kfi_training *training, const kf_array *arr
 static kf_status weigh(one_batch *batch, const kf_batch_options *options) {
     kf_batch_options given = {0};
     kfi_options_copy(&given, sizeof given, options);
-    const kf_status status =
+    kf_status status =
         kfi_class_weights_resolve(batch->training, given.class_weight, &batch->classes);
-    return status == KF_OK ? kfi_feed_weigh(&batch->feed, &batch->classes) : status;
+    if (status == KF_OK) status = kfi_feed_weigh(&batch->feed, &batch->classes);
+    if (status == KF_OK)
+        kfi_class_weights_warn(batch->training->model->graph, batch->feed.unweighed);
+    return status;
 }
 
 static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_array *arrays,
@@ -72,8 +76,10 @@ static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_ar
 static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
                      int32_t n_arrays, const kf_batch_options *options, one_batch *batch) {
     *batch = (one_batch){0};
-    kf_status status = mode->targets ? kfi_training_compiled(model, &batch->training)
-                                     : kfi_training_of(model, &batch->training);
+    kf_status status = kfi_deferred_build_for(model, arrays, n_arrays);
+    if (status == KF_OK)
+        status = mode->targets ? kfi_training_compiled(model, &batch->training)
+                               : kfi_training_of(model, &batch->training);
     if (status == KF_OK) status = read_arrays(batch, mode, arrays, n_arrays, options);
     if (status == KF_OK)
         status = kfi_pass_for(batch->training, mode, &batch->feed.ports, batch->rows, &batch->pass);

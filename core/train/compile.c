@@ -1,5 +1,6 @@
 /* Compiling: what each output is trained for, resolved as Keras 2.2.4's Model.compile resolves it,
  * with its messages; and the names of what is then reported. */
+#include "core/train/deferred.h"
 #include "core/train/pass.h"
 
 #include "core/base/memory.h"
@@ -52,12 +53,22 @@ static const kfi_variant *entry_of(const kf_model *model, const kfi_variant *ent
 
 /* --- losses ----------------------------------------------------------------------------------- */
 
+static void warn_untrained(const kf_model *model, int32_t output) {
+    const char *name = kf_model_output_name(model, output);
+    kfi_graph_warn(model->graph,
+                   "Output \"%s\" missing from loss dictionary. We assume this was done on "
+                   "purpose, and we will not be expecting any data to be passed to \"%s\" during "
+                   "training.",
+                   name, name);
+}
+
 static kf_status resolve_losses(const kf_model *model, kfi_compiled *compiled) {
     const kfi_variant *loss = compiled->loss;
     kf_status status = check_entries(model, loss, "loss");
     for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
         const kfi_variant *entry =
             kfi_variant_is(loss, KFI_STRING) ? loss : entry_of(model, loss, i);
+        if (kfi_variant_is(loss, KFI_DICT) && !entry) warn_untrained(model, i);
         if (kfi_variant_is(entry, KFI_NULL)) continue;
         const char *name = kfi_variant_text(entry, NULL);
         if (!name)
@@ -302,25 +313,17 @@ static kf_status install(kfi_training *training, kfi_compiled *compiled) {
 }
 
 kf_status kfi_compile_with(kf_model *model, const kfi_compile_arguments *arguments) {
-    const kfi_compiled given = {.optimizer = arguments->optimizer,
-                                .loss = arguments->loss,
-                                .metrics = arguments->metrics,
-                                .weighted_metrics = arguments->weighted_metrics,
-                                .loss_weights = arguments->loss_weights,
-                                .sample_weight_mode = arguments->sample_weight_mode};
     kfi_training *training = NULL;
+    kf_status status = kfi_training_begin(model, &training);
+    if (status == KF_OK && model->unbuilt) return kfi_deferred_compile(training, arguments);
+    if (status == KF_OK) kfi_deferred_forget(training);
     kfi_compiled *compiled = kfi_alloc(1, sizeof *compiled);
     if (!compiled) {
-        kf_optimizer_free(arguments->optimizer);
-        kfi_variant_free(arguments->loss);
-        kfi_variant_free(arguments->metrics);
-        kfi_variant_free(arguments->weighted_metrics);
-        kfi_variant_free(arguments->loss_weights);
-        kfi_variant_free(arguments->sample_weight_mode);
+        kfi_compile_arguments_free(arguments);
         return KF_MEMORY;
     }
-    *compiled = given;
-    kf_status status = kfi_training_of(model, &training);
+    *compiled = kfi_compiled_as_given(arguments);
+    if (status == KF_OK) status = kfi_training_of(model, &training);
     if (status == KF_OK) status = resolve(model, compiled);
     if (status == KF_OK) status = install(training, compiled);
     if (status != KF_OK) kfi_compiled_free(compiled);

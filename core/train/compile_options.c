@@ -8,8 +8,18 @@
 #include <math.h>
 #include <string.h>
 
+/* A Sequential that is not built yet has one output, its last layer's. */
+static int32_t count_outputs(const kf_model *model) {
+    return model->unbuilt ? 1 : model->n_outputs;
+}
+
+static const char *output_name(const kf_model *model, int32_t output) {
+    if (!model->unbuilt) return kf_model_output_name(model, output);
+    return model->n_pending > 0 ? model->pending[model->n_pending - 1]->name : "";
+}
+
 /* 0 is the default; KF_ZERO is a given zero. */
-static bool is_weight_given(float weight) { return weight != 0 || signbit(weight); }
+static bool is_weight_given(double weight) { return weight != 0 || signbit(weight); }
 
 static bool is_given(const kf_output_options *entry) {
     return entry->output || entry->loss || is_weight_given(entry->loss_weight) ||
@@ -25,7 +35,7 @@ static bool has_outputs(const kf_compile_options *options) {
 /* The entry for an output, by its name or else by its position; NULL: none. */
 static const kf_output_options *entry_for(const kf_compile_options *options, const kf_model *model,
                                           int32_t output) {
-    const char *name = kf_model_output_name(model, output);
+    const char *name = output_name(model, output);
     for (int i = 0; i < KF_MAX_OUTPUTS; i++) {
         const kf_output_options *entry = &options->outputs[i];
         if (entry->output && strcmp(entry->output, name) == 0) return entry;
@@ -36,13 +46,13 @@ static const kf_output_options *entry_for(const kf_compile_options *options, con
 }
 
 static kf_status check_positions(const kf_compile_options *options, const kf_model *model) {
-    for (int i = model->n_outputs; i < KF_MAX_OUTPUTS; i++) {
+    for (int i = count_outputs(model); i < KF_MAX_OUTPUTS; i++) {
         if (is_given(&options->outputs[i]) && !options->outputs[i].output)
             return kfi_fail(KF_USAGE, "outputs[%d] is given, but the model has %d outputs", i,
-                            model->n_outputs);
+                            count_outputs(model));
         if (is_weight_given(options->loss_weights[i]))
             return kfi_fail(KF_USAGE, "loss_weights[%d] is given, but the model has %d outputs", i,
-                            model->n_outputs);
+                            count_outputs(model));
     }
     return KF_OK;
 }
@@ -62,10 +72,10 @@ static kf_status put_unless_known(kfi_variant *dict, const char *key, const char
 static kfi_variant *losses_by_output(const kf_compile_options *options, const kf_model *model) {
     kfi_variant *losses = kfi_variant_dict();
     kf_status status = losses ? KF_OK : KF_MEMORY;
-    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+    for (int32_t i = 0; i < count_outputs(model) && status == KF_OK; i++) {
         const kf_output_options *entry = entry_for(options, model, i);
         const char *loss = entry && entry->loss ? entry->loss : options->loss;
-        if (loss) status = put_unless_known(losses, kf_model_output_name(model, i), loss);
+        if (loss) status = put_unless_known(losses, output_name(model, i), loss);
     }
     for (int i = 0; i < KF_MAX_OUTPUTS && status == KF_OK; i++)
         if (options->outputs[i].output)
@@ -105,13 +115,13 @@ static kfi_variant *metrics_by_output(const kf_compile_options *options, const k
                                       bool weighted) {
     kfi_variant *metrics = kfi_variant_dict();
     kf_status status = metrics ? KF_OK : KF_MEMORY;
-    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+    for (int32_t i = 0; i < count_outputs(model) && status == KF_OK; i++) {
         const kf_output_options *entry = entry_for(options, model, i);
         kfi_variant *list = metrics_for_all(options, weighted);
         status = list ? KF_OK : KF_MEMORY;
         if (status == KF_OK && entry) status = append_names(list, names_for(entry, weighted));
         if (status == KF_OK)
-            status = kfi_variant_put(metrics, kf_model_output_name(model, i), list);
+            status = kfi_variant_put(metrics, output_name(model, i), list);
         else
             kfi_variant_free(list);
     }
@@ -140,11 +150,11 @@ static kfi_variant *modes_of(const kf_compile_options *options, const kf_model *
     if (!has_own_modes(options)) return name_or_null(options->sample_weight_mode);
     kfi_variant *modes = kfi_variant_dict();
     kf_status status = modes ? KF_OK : KF_MEMORY;
-    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+    for (int32_t i = 0; i < count_outputs(model) && status == KF_OK; i++) {
         const kf_output_options *entry = entry_for(options, model, i);
         const char *mode = entry && entry->sample_weight_mode ? entry->sample_weight_mode
                                                               : options->sample_weight_mode;
-        status = kfi_variant_put(modes, kf_model_output_name(model, i), name_or_null(mode));
+        status = kfi_variant_put(modes, output_name(model, i), name_or_null(mode));
     }
     if (status == KF_OK) return modes;
     kfi_variant_free(modes);
@@ -154,11 +164,11 @@ static kfi_variant *modes_of(const kf_compile_options *options, const kf_model *
 /* --- loss weights ----------------------------------------------------------------------------- */
 
 /* The weight of an output, 1 if none is given. */
-static float weight_of(const kf_compile_options *options, const kf_model *model, int32_t output) {
+static double weight_of(const kf_compile_options *options, const kf_model *model, int32_t output) {
     const kf_output_options *entry = entry_for(options, model, output);
-    if (entry && is_weight_given(entry->loss_weight)) return entry->loss_weight + 0.0f;
-    const float weight = output < KF_MAX_OUTPUTS ? options->loss_weights[output] : 0;
-    return is_weight_given(weight) ? weight + 0.0f : 1;
+    if (entry && is_weight_given(entry->loss_weight)) return entry->loss_weight + 0.0;
+    const double weight = output < KF_MAX_OUTPUTS ? options->loss_weights[output] : 0;
+    return is_weight_given(weight) ? weight + 0.0 : 1;
 }
 
 static bool has_weights(const kf_compile_options *options) {
@@ -174,9 +184,9 @@ static kfi_variant *weights_of_all(const kf_compile_options *options, const kf_m
     if (!has_weights(options)) return kfi_variant_null();
     kfi_variant *weights = by_output ? kfi_variant_dict() : kfi_variant_list();
     kf_status status = weights ? KF_OK : KF_MEMORY;
-    for (int32_t i = 0; i < model->n_outputs && status == KF_OK; i++) {
+    for (int32_t i = 0; i < count_outputs(model) && status == KF_OK; i++) {
         kfi_variant *weight = kfi_variant_real(kfi_as_typed(weight_of(options, model, i)));
-        status = by_output ? kfi_variant_put(weights, kf_model_output_name(model, i), weight)
+        status = by_output ? kfi_variant_put(weights, output_name(model, i), weight)
                            : kfi_variant_append(weights, weight);
     }
     if (status == KF_OK) return weights;
@@ -191,7 +201,7 @@ kf_status kf_compile_with(kf_model *model, const kf_compile_options *options) {
     kfi_options_copy(&given, sizeof given, options);
     kf_optimizer *optimizer = given.optimizer ? given.optimizer : kf_optimizer_named("rmsprop");
     kfi_training *training = NULL;
-    kf_status status = kfi_training_of(model, &training);
+    kf_status status = kfi_training_begin(model, &training);
     if (status == KF_OK) status = check_positions(&given, model);
     if (status != KF_OK) {
         kf_optimizer_free(optimizer);
@@ -209,6 +219,7 @@ kf_status kf_compile_with(kf_model *model, const kf_compile_options *options) {
         arguments.loss_weights && arguments.sample_weight_mode) {
         status = kfi_compile_with(model, &arguments);
         if (status == KF_OK) training->memory_limit = given.memory_limit_bytes;
+        if (status == KF_OK) training->exact_convolution = given.exact_convolution;
         return status;
     }
     kf_optimizer_free(optimizer);

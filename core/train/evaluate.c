@@ -1,6 +1,8 @@
 /* kf_evaluate: the loss and metrics, averaged over the samples as Keras's test_loop does. */
 #include "core/train/evaluate.h"
 
+#include "core/train/deferred.h"
+
 #include "core/base/memory.h"
 #include "core/base/status.h"
 
@@ -55,11 +57,17 @@ kf_status kfi_reader_for(kfi_training *training, const kfi_mode *mode, kf_datase
     kfi_feed fields;
     kf_status status = kfi_ports_of(training, mode->targets, &ports);
     if (status == KF_OK) status = kfi_feed_match(&ports, data, &fields);
+    if (status == KF_OK && options->steps == 0)
+        status = kfi_check_stateful(training->model, data->samples, options->batch_size);
     if (status != KF_OK) return status;
     atomic_store(&training->stop, KFI_GO);
-    training->progress = (kfi_progress_state){.samples = data->samples};
+    training->progress =
+        (kfi_progress_state){.samples = options->steps > 0 ? options->steps : data->samples,
+                             .counts_steps = options->steps > 0};
     status = kfi_reader_open(&feed->reader, &fields, 0, data->samples, options->batch_size,
                              options->data_workers, options->max_queue_size);
+    if (status == KF_OK)
+        status = kfi_reader_repeat(&feed->reader, options->steps, options->batch_size, "steps");
     if (status == KF_OK) kfi_reader_supply(feed);
     return status;
 }
@@ -70,7 +78,8 @@ kf_status kf_evaluate_with(kf_model *model, kf_dataset *data, double *values,
     kfi_options_copy(&given, sizeof given, options);
     kfi_training *training = NULL;
     kfi_reader_feed feed = {0};
-    kf_status status = kfi_training_compiled(model, &training);
+    kf_status status = kfi_deferred_build(model, data);
+    if (status == KF_OK) status = kfi_training_compiled(model, &training);
     if (status == KF_OK) status = kfi_reader_for(training, &kfi_mode_test, data, &given, &feed);
     if (status == KF_OK && feed.reader.count == 0)
         status = kfi_fail(KF_INVALID, "the data has no samples");

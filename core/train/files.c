@@ -1,5 +1,6 @@
 /* Model files as Keras 2.2.4's save() and load_model() write and read them: the model, how it was
  * compiled, and the optimizer's state. */
+#include "core/train/deferred.h"
 #include "core/train/files_dialects.h"
 #include "core/train/files_state.h"
 #include "core/train/training.h"
@@ -16,6 +17,11 @@ static kfi_variant *copy_or_null(const kfi_variant *variant) {
     return variant ? kfi_variant_copy(variant) : kfi_variant_null();
 }
 
+static kfi_variant *objects_or_null(const kfi_variant *names) {
+    kfi_variant *saved = NULL;
+    return kfi_dialect_objects(names, &saved) == KF_OK ? saved : NULL;
+}
+
 static kfi_variant *training_config(const kfi_compiled *compiled, bool dialect_3) {
     kfi_variant *config = kfi_variant_dict();
     kfi_variant *optimizer = kfi_optimizer_config(compiled->optimizer);
@@ -25,8 +31,8 @@ static kfi_variant *training_config(const kfi_compiled *compiled, bool dialect_3
         return NULL;
     }
     if (kfi_variant_put(config, "optimizer_config", optimizer) == KF_OK &&
-        kfi_variant_put(config, "loss", copy_or_null(compiled->loss)) == KF_OK &&
-        kfi_variant_put(config, "metrics", copy_or_null(compiled->metrics)) == KF_OK &&
+        kfi_variant_put(config, "loss", objects_or_null(compiled->loss)) == KF_OK &&
+        kfi_variant_put(config, "metrics", objects_or_null(compiled->metrics)) == KF_OK &&
         kfi_variant_put(config, "sample_weight_mode", copy_or_null(compiled->sample_weight_mode)) ==
             KF_OK &&
         kfi_variant_put(config, "loss_weights", copy_or_null(compiled->loss_weights)) == KF_OK)
@@ -74,7 +80,10 @@ static kf_status write_state(void *context, kfi_hdf5 *file) {
 
 static kf_status write_file(kfi_training *training, const kf_save_options *options,
                             const char *path, const kfi_keras_file *content) {
-    const kfi_compiled *compiled = options->no_optimizer ? NULL : training->compiled;
+    const kfi_compiled waiting =
+        training->waiting ? kfi_compiled_as_given(training->waiting) : (kfi_compiled){0};
+    const kfi_compiled *given = training->waiting ? &waiting : training->compiled;
+    const kfi_compiled *compiled = options->no_optimizer ? NULL : given;
     const bool dialect_3 = options->dialect && strcmp(options->dialect, "3") == 0;
     kfi_keras_file file = *content;
     file.keras_version = "2.2.4";
@@ -86,7 +95,8 @@ static kf_status write_file(kfi_training *training, const kf_save_options *optio
         status = print_config(training_config(compiled, dialect_3), &file.training_config);
     if (status == KF_OK && compiled) status = list_optimizer(compiled->optimizer, &file.optimizer);
     if (status == KF_OK)
-        status = kfi_keras_write(path, &file, compiled ? write_state : NULL, training);
+        status = kfi_keras_write(
+            path, &file, compiled && compiled == training->compiled ? write_state : NULL, training);
     kfi_free((char *)file.model_config);
     kfi_free((char *)file.training_config);
     kfi_free(file.optimizer.weights);
@@ -100,7 +110,8 @@ kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options 
     if (strcmp(dialect, "2.2") != 0 && strcmp(dialect, "3") != 0)
         return kfi_fail(KF_USAGE, "dialect must be one of 2.2, 3; got '%s'", dialect);
     kfi_training *training = NULL;
-    kf_status status = kfi_training_of(model, &training);
+    kf_status status = kfi_training_begin(model, &training);
+    if (status == KF_OK && !model->unbuilt) status = kfi_deferred_finish(training);
     if (status != KF_OK) return status;
     kfi_keras_file content = {0};
     status = kfi_model_content(model, &content);
@@ -128,26 +139,30 @@ static kf_status compile_from(kf_model *model, const kfi_variant *config) {
     return status == KF_OK ? KF_MEMORY : status;
 }
 
-static kf_status check_slot(const kfi_keras_weight *saved, const kf_weight *slot) {
-    if (kfi_shape_equal(&saved->shape, &slot->shape)) return KF_OK;
-    return kfi_fail(KF_INVALID,
-                    "the saved optimizer state does not fit the model: %s has shape %s, %s needs "
-                    "%s",
-                    saved->name, kfi_shape_string(&saved->shape), slot->name,
-                    kfi_shape_string(&slot->shape));
+static bool fits(const kfi_keras_weight *saved, const kf_weight *slot) {
+    if (kfi_shape_equal(&saved->shape, &slot->shape)) return true;
+    kfi_fail(KF_INVALID, "%s has shape %s, %s needs %s", saved->name,
+             kfi_shape_string(&saved->shape), slot->name, kfi_shape_string(&slot->shape));
+    return false;
 }
 
 /* Versions of Keras before 2.1.3 do not save Adam's empty list of vhats, and tf.keras no moments
  * that are never used. */
-static kf_status check_count(const kf_optimizer *optimizer, int64_t saved) {
+static bool is_count(const kf_optimizer *optimizer, int64_t saved) {
     const int64_t all = (int64_t)optimizer->n_slots * optimizer->n_weights;
     const int64_t used = (int64_t)optimizer->class->n_slots * optimizer->n_weights;
-    if (saved == 0 || saved == used || saved == all) return KF_OK;
-    return kfi_fail(
-        KF_INVALID,
-        "the saved optimizer state does not fit the model: it has %lld arrays, %s needs "
-        "%lld",
-        (long long)saved, optimizer->class->name, (long long)all);
+    if (saved == 0 || saved == used || saved == all) return true;
+    kfi_fail(KF_INVALID, "it has %lld arrays, %s needs %lld", (long long)saved,
+             optimizer->class->name, (long long)all);
+    return false;
+}
+
+/* Whether the saved arrays from `first` on are the optimizer's; if not, kf_last_error says why. */
+static bool fits_all(const kfi_keras_layer *saved, int64_t first, const kf_optimizer *optimizer) {
+    if (!is_count(optimizer, saved->n_weights - first)) return false;
+    for (int64_t i = first; i < saved->n_weights; i++)
+        if (!fits(&saved->weights[i], optimizer->slots[i - first])) return false;
+    return true;
 }
 
 static kf_status read_iterations(kfi_keras_file *file, kf_optimizer *optimizer) {
@@ -158,23 +173,31 @@ static kf_status read_iterations(kfi_keras_file *file, kf_optimizer *optimizer) 
                     (long long)optimizer->iterations);
 }
 
-/* A scalar at the start is the iterations, which tf.keras saves for every optimizer. */
-static kf_status read_optimizer(kfi_keras_file *file, kfi_training *training) {
+static kf_status read_slots(kfi_keras_file *file, int64_t first, kfi_training *training) {
     kf_optimizer *optimizer = training->compiled->optimizer;
-    const kfi_keras_weight *saved = file->optimizer.weights;
-    const int64_t count = file->optimizer.n_weights;
-    if (count == 0) return KF_OK;
-    const int64_t first = saved[0].shape.rank == 0 ? 1 : 0;
-    kf_status status = check_count(optimizer, count - first);
-    for (int64_t i = first; i < count && status == KF_OK; i++)
-        status = check_slot(&saved[i], optimizer->slots[i - first]);
-    if (status == KF_OK && first) status = read_iterations(file, optimizer);
-    for (int64_t i = first; i < count && status == KF_OK; i++)
-        status =
-            kfi_keras_read_weight(file, &saved[i], KF_FLOAT32, optimizer->slots[i - first]->data);
+    const kfi_keras_layer *saved = &file->optimizer;
+    kf_status status = first ? read_iterations(file, optimizer) : KF_OK;
+    for (int64_t i = first; i < saved->n_weights && status == KF_OK; i++)
+        status = kfi_keras_read_weight(file, &saved->weights[i], KF_FLOAT32,
+                                       optimizer->slots[i - first]->data);
     optimizer->started = status == KF_OK;
     training->runs = optimizer->iterations;
-    return status;
+    return status == KF_OK ? kfi_state_read(training, file->file) : status;
+}
+
+/* A scalar at the start is the iterations, which tf.keras saves for every optimizer. State of
+ * another model or optimizer is left alone, as in Keras; kf's own would go with it. */
+static kf_status read_optimizer(kfi_keras_file *file, kfi_training *training) {
+    const kfi_keras_layer *saved = &file->optimizer;
+    const int64_t first = saved->n_weights > 0 && saved->weights[0].shape.rank == 0 ? 1 : 0;
+    if (saved->n_weights == 0) return kfi_state_read(training, file->file);
+    if (fits_all(saved, first, training->compiled->optimizer))
+        return read_slots(file, first, training);
+    kfi_graph_warn(training->model->graph,
+                   "%s: Error in loading the saved optimizer state. As a result, your model is "
+                   "starting with a freshly initialized optimizer. (%s)",
+                   kfi_hdf5_path(file->file), kf_last_error());
+    return KF_OK;
 }
 
 static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
@@ -183,10 +206,10 @@ static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
                                       "training_config", &config);
     if (status == KF_OK) status = compile_from(model, config);
     kfi_variant_free(config);
+    if (status != KF_OK || model->unbuilt) return status;
     kfi_training *training = NULL;
-    if (status == KF_OK) status = kfi_training_of(model, &training);
-    if (status == KF_OK) status = read_optimizer(file, training);
-    return status == KF_OK ? kfi_state_read(training, file->file) : status;
+    status = kfi_training_of(model, &training);
+    return status == KF_OK ? read_optimizer(file, training) : status;
 }
 
 static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile, kf_model **model) {
@@ -197,7 +220,7 @@ static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile,
         kfi_json_parse(file->model_config, strlen(file->model_config), "model_config", &config);
     if (status == KF_OK) {
         *model = kfi_model_from_file(graph, config, file);
-        status = kf_model_error(*model);
+        status = kfi_model_check(*model);
     }
     kfi_variant_free(config);
     if (status == KF_OK) status = kfi_model_read_weights(*model, file);

@@ -1,45 +1,47 @@
 #include "core/train/files_dialects.h"
 
+#include "core/base/fields.h"
 #include "core/base/memory.h"
 #include "core/base/status.h"
+#include "core/graph/graph.h"
+#include "core/train/measure.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 /* --- names of objects ------------------------------------------------------------------------- */
 
+/* Classes of tf.keras whose functions are not called after them, by _to_snake_case. */
+static const char *const named_otherwise[][2] = {
+    {"KLDivergence", "kullback_leibler_divergence"},
+    {"LogCosh", "logcosh"},
+    {"TopKCategoricalAccuracy", "top_k_categorical_accuracy"},
+    {"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy"},
+    {"Accuracy", "accuracy"},
+};
+
 /* "SparseCategoricalCrossentropy" is sparse_categorical_crossentropy. */
-static kfi_variant *snake_case(const char *class_name) {
-    char *snake = kfi_alloc(2 * strlen(class_name) + 1, 1);
-    if (!snake) return NULL;
-    size_t n = 0;
-    for (const char *at = class_name; *at; at++) {
-        const bool starts =
-            isupper((unsigned char)*at) && at > class_name && !isupper((unsigned char)at[-1]);
-        if (starts) snake[n++] = '_';
-        snake[n++] = (char)tolower((unsigned char)*at);
-    }
-    kfi_variant *text = kfi_variant_string(snake);
-    kfi_free(snake);
-    return text;
+static char *function_name(const char *class_name) {
+    for (size_t i = 0; i < sizeof named_otherwise / sizeof *named_otherwise; i++)
+        if (strcmp(named_otherwise[i][0], class_name) == 0)
+            return kfi_strdup(named_otherwise[i][1]);
+    return kfi_snake_case(class_name);
 }
 
-/* The config's name is what the user may have called it; the function is "fn" or the class. */
-static kf_status name_object(const kfi_variant *object, kfi_variant **name) {
-    const char *class_name = kfi_variant_text(kfi_variant_get(object, "class_name"), NULL);
-    const kfi_variant *config = kfi_variant_get(object, "config");
-    const char *function = kfi_variant_text(kfi_variant_get(config, "fn"), NULL);
-    if (kfi_variant_truth(kfi_variant_get(config, "from_logits"), false))
-        return kfi_fail(KF_INVALID, "%s(from_logits=True) is not supported", class_name);
-    if (kfi_variant_to_real(kfi_variant_get(config, "label_smoothing"), 0) != 0)
-        return kfi_fail(KF_INVALID, "%s(label_smoothing=…) is not supported", class_name);
-    if (function)
-        *name = kfi_variant_string(function);
-    else if (strcmp(class_name, "Accuracy") == 0)
-        *name = kfi_variant_string("accuracy");
-    else
-        *name = snake_case(class_name);
-    return *name ? KF_OK : KF_MEMORY;
+/* And back: an underscore and the start make a capital. */
+static char *class_name_of(const char *function) {
+    for (size_t i = 0; i < sizeof named_otherwise / sizeof *named_otherwise; i++)
+        if (strcmp(named_otherwise[i][1], function) == 0) return kfi_strdup(named_otherwise[i][0]);
+    char *name = kfi_alloc(strlen(function) + 1, 1);
+    if (!name) return NULL;
+    size_t n = 0;
+    bool starts = true;
+    for (const char *at = function; *at; at++) {
+        if (*at != '_') name[n++] = (char)(starts ? toupper((unsigned char)*at) : *at);
+        starts = *at == '_';
+    }
+    return name;
 }
 
 static bool is_object(const kfi_variant *saved) {
@@ -52,22 +54,77 @@ static kf_status copy_of(const kfi_variant *saved, kfi_variant **usual) {
     return *usual ? KF_OK : KF_MEMORY;
 }
 
-/* --- losses ----------------------------------------------------------------------------------- */
+/* --- what objects are given ------------------------------------------------------------------- */
 
-static kf_status loss_of(const kfi_variant *saved, kfi_variant **usual) {
-    return is_object(saved) ? name_object(saved, usual) : copy_of(saved, usual);
+static bool is_default(const kfi_variant *value, double usual) {
+    if (!value || kfi_variant_is(value, KFI_NULL)) return true;
+    if (kfi_variant_is(value, KFI_BOOL)) return (kfi_variant_truth(value, false) ? 1 : 0) == usual;
+    return kfi_variant_to_real(value, (double)NAN) == usual;
 }
 
-/* A name, or a list or dict of names. */
-kf_status kfi_dialect_losses(const kfi_variant *saved, kfi_variant **usual) {
+/* A sum over a batch instead of a mean depends on its size; other thresholds have no function. */
+static kf_status check_config(const char *class_name, const kfi_variant *config) {
+    const char *reduction = kfi_variant_text(kfi_variant_get(config, "reduction"), "auto");
+    if (strcmp(reduction, "sum") == 0 || strcmp(reduction, "none") == 0)
+        return kfi_fail(KF_INVALID,
+                        "%s(reduction='%s') is not supported: losses are means over the batch",
+                        class_name, reduction);
+    if (!is_default(kfi_variant_get(config, "threshold"), 0.5))
+        return kfi_fail(KF_INVALID, "%s(threshold=…) is not supported: it is 0.5", class_name);
+    if (!is_default(kfi_variant_get(config, "axis"), -1))
+        return kfi_fail(KF_INVALID, "%s(axis=…) is not supported: it is the last", class_name);
+    return KF_OK;
+}
+
+/* Those that our functions take, unless they are what they are anyway. */
+static kfi_variant *arguments_of(const kfi_variant *config) {
+    static const struct {
+        const char *name;
+        double usual;
+    } known[] = {{"from_logits", 0}, {"label_smoothing", 0}, {"k", 5}};
+    kfi_variant *arguments = kfi_variant_dict();
+    for (size_t i = 0; arguments && i < sizeof known / sizeof *known; i++) {
+        const kfi_variant *value = kfi_variant_get(config, known[i].name);
+        if (is_default(value, known[i].usual)) continue;
+        if (kfi_variant_put(arguments, known[i].name, kfi_variant_copy(value)) == KF_OK) continue;
+        kfi_variant_free(arguments);
+        return NULL;
+    }
+    return arguments;
+}
+
+/* The config's name is what the user may have called it; the function is "fn" or the class. */
+static kf_status name_object(const kfi_variant *object, kfi_variant **usual) {
+    const char *class_name = kfi_variant_text(kfi_variant_get(object, "class_name"), NULL);
+    const kfi_variant *config = kfi_variant_get(object, "config");
+    const char *given = kfi_variant_text(kfi_variant_get(config, "fn"), NULL);
+    kf_status status = check_config(class_name, config);
+    if (status != KF_OK) return status;
+    char *function = given ? kfi_strdup(given) : function_name(class_name), *text = NULL;
+    kfi_variant *arguments = arguments_of(config);
+    status = function && arguments ? KF_OK : KF_MEMORY;
+    if (status == KF_OK && kfi_variant_count(arguments) > 0)
+        status = kfi_object_print(function, arguments, &text);
+    if (status == KF_OK) *usual = kfi_variant_string(text ? text : function);
+    kfi_free(function);
+    kfi_free(text);
+    kfi_variant_free(arguments);
+    return status != KF_OK || *usual ? status : KF_MEMORY;
+}
+
+/* --- losses and metrics ----------------------------------------------------------------------- */
+
+/* Makes one entry out of another. */
+typedef kf_status (*convert_entry)(const kfi_variant *saved, kfi_variant **usual);
+
+/* Every entry of a list or dict converted. */
+static kf_status convert_all(const kfi_variant *saved, convert_entry convert, kfi_variant **usual) {
     const bool list = kfi_variant_is(saved, KFI_LIST);
-    if (is_object(saved) || (!list && !kfi_variant_is(saved, KFI_DICT)))
-        return loss_of(saved, usual);
     kfi_variant *all = list ? kfi_variant_list() : kfi_variant_dict();
     kf_status status = all ? KF_OK : KF_MEMORY;
     for (int64_t i = 0; i < kfi_variant_count(saved) && status == KF_OK; i++) {
         kfi_variant *one = NULL;
-        status = loss_of(list ? kfi_variant_at(saved, i) : kfi_variant_value_at(saved, i), &one);
+        status = convert(list ? kfi_variant_at(saved, i) : kfi_variant_value_at(saved, i), &one);
         if (status == KF_OK && list) status = kfi_variant_append(all, one);
         if (status == KF_OK && !list)
             status = kfi_variant_put(all, kfi_variant_key_at(saved, i), one);
@@ -79,20 +136,34 @@ kf_status kfi_dialect_losses(const kfi_variant *saved, kfi_variant **usual) {
     return status;
 }
 
-/* --- metrics ---------------------------------------------------------------------------------- */
+static kf_status name_of(const kfi_variant *saved, kfi_variant **usual) {
+    return is_object(saved) ? name_object(saved, usual) : copy_of(saved, usual);
+}
 
-/* Adds the metrics of one output, or one metric, to a list. */
-static kf_status add_metrics(const kfi_variant *saved, kfi_variant *list) {
-    if (kfi_variant_is(saved, KFI_NULL)) return KF_OK;
-    if (kfi_variant_is(saved, KFI_LIST)) {
-        kf_status status = KF_OK;
-        for (int64_t i = 0; i < kfi_variant_count(saved) && status == KF_OK; i++)
-            status = add_metrics(kfi_variant_at(saved, i), list);
-        return status;
+static bool is_several(const kfi_variant *saved) {
+    return kfi_variant_is(saved, KFI_LIST) ||
+           (kfi_variant_is(saved, KFI_DICT) && !is_object(saved));
+}
+
+/* A name, or a list or dict of names. */
+kf_status kfi_dialect_losses(const kfi_variant *saved, kfi_variant **usual) {
+    return is_several(saved) ? convert_all(saved, name_of, usual) : name_of(saved, usual);
+}
+
+/* The metrics of one output: a list of names. */
+static kf_status metrics_of_output(const kfi_variant *saved, kfi_variant **usual) {
+    if (kfi_variant_is(saved, KFI_LIST)) return convert_all(saved, name_of, usual);
+    kfi_variant *list = kfi_variant_list(), *one = NULL;
+    kf_status status = list ? KF_OK : KF_MEMORY;
+    if (status == KF_OK && !kfi_variant_is(saved, KFI_NULL)) {
+        status = name_of(saved, &one);
+        if (status == KF_OK) status = kfi_variant_append(list, one);
     }
-    kfi_variant *one = NULL;
-    const kf_status status = loss_of(saved, &one);
-    return status == KF_OK ? kfi_variant_append(list, one) : status;
+    if (status == KF_OK)
+        *usual = list;
+    else
+        kfi_variant_free(list);
+    return status;
 }
 
 static bool holds_lists(const kfi_variant *list) {
@@ -101,41 +172,52 @@ static bool holds_lists(const kfi_variant *list) {
     return false;
 }
 
-/* tf.keras writes a list for each output; with one output, or the same for all, that is one list.
- */
-static kf_status check_outputs(const kfi_variant *saved) {
-    if (!holds_lists(saved) || kfi_variant_count(saved) == 1) return KF_OK;
-    return kfi_fail(KF_INVALID, "metrics of several outputs as lists without their names are not "
-                                "supported");
+/* A list is for every output; tf.keras also writes a list of lists, one for each output in their
+ * order, or one for all. */
+kf_status kfi_dialect_metrics(const kfi_variant *saved, kfi_variant **usual) {
+    if (!is_several(saved)) return copy_of(saved, usual);
+    if (kfi_variant_is(saved, KFI_DICT)) return convert_all(saved, metrics_of_output, usual);
+    if (!holds_lists(saved)) return convert_all(saved, name_of, usual);
+    if (kfi_variant_count(saved) == 1) return metrics_of_output(kfi_variant_at(saved, 0), usual);
+    return convert_all(saved, metrics_of_output, usual);
 }
 
-kf_status kfi_dialect_metrics(const kfi_variant *saved, kfi_variant **usual) {
-    if (kfi_variant_is(saved, KFI_DICT) && !is_object(saved)) {
-        kfi_variant *all = kfi_variant_dict();
-        kf_status status = all ? KF_OK : KF_MEMORY;
-        for (int64_t i = 0; i < kfi_variant_count(saved) && status == KF_OK; i++) {
-            kfi_variant *list = kfi_variant_list();
-            status = list ? add_metrics(kfi_variant_value_at(saved, i), list) : KF_MEMORY;
-            if (status == KF_OK)
-                status = kfi_variant_put(all, kfi_variant_key_at(saved, i), list);
-            else
-                kfi_variant_free(list);
-        }
-        if (status == KF_OK)
-            *usual = all;
-        else
-            kfi_variant_free(all);
-        return status;
-    }
-    if (!kfi_variant_is(saved, KFI_LIST)) return copy_of(saved, usual);
-    kfi_variant *list = kfi_variant_list();
-    kf_status status = list ? check_outputs(saved) : KF_MEMORY;
-    if (status == KF_OK) status = add_metrics(saved, list);
+/* --- and out ---------------------------------------------------------------------------------- */
+
+static kf_status object_of(const char *function, const kfi_variant *arguments,
+                           kfi_variant **object) {
+    kfi_variant *config = kfi_variant_copy(arguments), *made = kfi_variant_dict();
+    char *class_name = class_name_of(function);
+    kf_status status = config && made && class_name ? KF_OK : KF_MEMORY;
+    if (status == KF_OK) status = kfi_variant_put(config, "name", kfi_variant_string(function));
     if (status == KF_OK)
-        *usual = list;
+        status = kfi_variant_put(made, "class_name", kfi_variant_string(class_name));
+    if (status == KF_OK) {
+        status = kfi_variant_put(made, "config", config);
+        config = NULL;
+    }
+    kfi_free(class_name);
+    kfi_variant_free(config);
+    if (status == KF_OK)
+        *object = made;
     else
-        kfi_variant_free(list);
+        kfi_variant_free(made);
     return status;
+}
+
+static kf_status to_object(const kfi_variant *usual, kfi_variant **saved) {
+    if (is_several(usual)) return kfi_dialect_objects(usual, saved);
+    const char *function = kfi_variant_text(usual, "");
+    kfi_variant *arguments = NULL;
+    kf_status status = kfi_measure_arguments(&function, &arguments);
+    if (status == KF_OK)
+        status = arguments ? object_of(function, arguments, saved) : copy_of(usual, saved);
+    kfi_variant_free(arguments);
+    return status;
+}
+
+kf_status kfi_dialect_objects(const kfi_variant *usual, kfi_variant **saved) {
+    return is_several(usual) ? convert_all(usual, to_object, saved) : to_object(usual, saved);
 }
 
 /* --- Keras 3 ---------------------------------------------------------------------------------- */

@@ -4,11 +4,15 @@
 
 #include "core/base/variant.h"
 
-/* What tf.keras says with objects, as 2.2.4's names: loss objects, metric objects and wrappers,
- * lists of lists of metrics. Fails for what 2.2.4 cannot say (from_logits, label_smoothing). The
- * result is the caller's. */
+/* What tf.keras says with objects, as our names, arguments in brackets: loss objects, metric
+ * objects and wrappers, lists of lists of metrics. Fails for arguments that our functions do not
+ * have. The result is the caller's. */
 kf_status kfi_dialect_losses(const kfi_variant *saved, kfi_variant **usual);
 kf_status kfi_dialect_metrics(const kfi_variant *saved, kfi_variant **usual);
+
+/* Back: names with arguments, which Keras 2.2.4 cannot save, as tf.keras's objects; lists and dicts
+ * of names too. */
+kf_status kfi_dialect_objects(const kfi_variant *usual, kfi_variant **saved);
 
 /* An optimizer_config of ours as Keras 3 reads it: learning_rate for lr, no decay. Takes it over;
  * NULL when memory is gone. */

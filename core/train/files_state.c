@@ -40,6 +40,9 @@ static kf_status write_numbers(const kfi_standing *standing, kfi_hdf5 *file) {
         status =
             kfi_hdf5_write(file, path, KF_FLOAT32, &KFI_SHAPE(numbers->count), numbers->values);
     }
+    if (status == KF_OK && standing && standing->states.values)
+        status = kfi_hdf5_write(file, "/kf/states", KF_FLOAT32, &KFI_SHAPE(standing->states.count),
+                                standing->states.values);
     return status;
 }
 
@@ -91,6 +94,8 @@ static kf_status read_standing(kfi_training *training, const kfi_variant *fit, k
         snprintf(path, sizeof path, "/kf/callbacks/%d", i);
         if (kfi_hdf5_exists(file, path)) status = read_numbers(file, path, &standing->numbers[i]);
     }
+    if (status == KF_OK && kfi_hdf5_exists(file, "/kf/states"))
+        status = read_numbers(file, "/kf/states", &standing->states);
     if (status == KF_OK) {
         kfi_standing_free(training->standing);
         training->standing = standing;

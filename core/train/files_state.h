@@ -4,7 +4,8 @@
  * "schedule", "fit"}: the random numbers' seed, the steps of the training phase so far, the
  *                      optimizer's steps and Nadam's product, which Keras loses, and where the last
  *                      fit stood (standing.h), null if there was none
- *     /kf/callbacks/I  the numbers of the fit's callback I, where it has some */
+ *     /kf/callbacks/I  the numbers of the fit's callback I, where it has some
+ *     /kf/states       what its stateful layers kept, where it has some */
 #ifndef KFI_TRAIN_FILES_STATE_H
 #define KFI_TRAIN_FILES_STATE_H
 

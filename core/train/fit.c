@@ -1,5 +1,7 @@
 /* kf_fit: what its options mean; the epochs themselves are in fitting.c. */
+#include "core/train/deferred.h"
 #include "core/train/evaluate.h"
+#include "core/train/fit_fields.h"
 #include "core/train/fitting.h"
 #include "core/train/sample_weights.h"
 
@@ -21,24 +23,24 @@ typedef struct fit_call {
 /* --- options ---------------------------------------------------------------------------------- */
 
 static kf_status check_options(kf_fit_options *options) {
-    if (options->epochs < 0)
-        return kfi_fail(KF_USAGE, "epochs must be positive, got %d", options->epochs);
-    if (options->initial_epoch < 0)
-        return kfi_fail(KF_USAGE, "initial_epoch must not be negative, got %d",
-                        options->initial_epoch);
-    if (!(options->validation_split >= 0 && options->validation_split < 1))
-        return kfi_fail(KF_USAGE, "validation_split must be from 0 up to less than 1, got %g",
-                        (double)options->validation_split);
+    const kf_status status = kfi_fields_check(kfi_fit_fields, options);
+    if (status == KF_INVALID) return kfi_fail(KF_USAGE, "%s", kf_last_error());
     if (options->epochs == 0) options->epochs = 1;
     if (!options->shuffle) options->shuffle = "true";
-    const char *kind = options->shuffle;
-    if (strcmp(kind, "true") != 0 && strcmp(kind, "batch") != 0 && strcmp(kind, "false") != 0 &&
-        strcmp(kind, "window") != 0)
-        return kfi_fail(KF_USAGE, "shuffle must be one of true, batch, false, window; got '%s'",
-                        kind);
-    if (options->checkpoint_batches < 0 || options->shuffle_window < 0)
-        return kfi_fail(KF_USAGE, "%s must be positive",
-                        options->shuffle_window < 0 ? "shuffle_window" : "checkpoint_batches");
+    return status;
+}
+
+/* Keras's rules and words. */
+static kf_status check_steps(const kf_fit_options *options) {
+    const bool validates = options->validation_data || options->validation_split > 0;
+    if (options->validation_steps != 0 && options->steps_per_epoch == 0)
+        return kfi_fail(KF_USAGE, "Can only use `validation_steps` when doing step-wise training, "
+                                  "i.e. `steps_per_epoch` must be set.");
+    if (options->validation_steps != 0 && !validates)
+        return kfi_fail(KF_USAGE, "validation_steps is given, but nothing to validate on");
+    if (validates && options->steps_per_epoch != 0 && options->validation_steps == 0)
+        return kfi_fail(KF_USAGE, "Must specify `validation_steps` to perform validation when "
+                                  "doing step-wise training.");
     return KF_OK;
 }
 
@@ -52,8 +54,17 @@ static int64_t training_rows(const kf_fit_options *options, int64_t samples) {
 
 static kf_status open_reader(const fit_call *fit, const kfi_feed *feed, int64_t first,
                              int64_t count, kfi_reader *reader) {
-    return kfi_reader_open(reader, feed, first, count, fit->options.batch_size,
-                           fit->options.data_workers, fit->options.max_queue_size);
+    const kf_fit_options *options = &fit->options;
+    const bool trains = reader == &fit->train.reader;
+    kf_status status = KF_OK;
+    if (options->steps_per_epoch == 0)
+        status = kfi_check_stateful(fit->training->model, count, options->batch_size);
+    if (status == KF_OK)
+        status = kfi_reader_open(reader, feed, first, count, options->batch_size,
+                                 options->data_workers, options->max_queue_size);
+    if (status != KF_OK) return status;
+    return kfi_reader_repeat(reader, trains ? options->steps_per_epoch : options->validation_steps,
+                             options->batch_size, trains ? "steps_per_epoch" : "validation_steps");
 }
 
 static kf_status open_validation(fit_call *fit, const kfi_ports *ports, const kfi_feed *feed,
@@ -82,12 +93,15 @@ static kf_status open_readers(fit_call *fit, kf_dataset *data) {
     if (status == KF_OK)
         status = kfi_class_weights_resolve(fit->training, fit->options.class_weight, &fit->classes);
     if (status == KF_OK) status = kfi_feed_weigh(&feed, &fit->classes);
+    if (status == KF_OK) kfi_class_weights_warn(fit->training->model->graph, feed.unweighed);
     if (status == KF_OK) status = open_reader(fit, &feed, 0, split, &fit->train.reader);
     if (status == KF_OK) status = open_validation(fit, &ports, &feed, split);
+    const int64_t steps = fit->options.steps_per_epoch;
     fit->training->progress = (kfi_progress_state){
-        .samples = split,
-        .validation_samples = fit->validates ? fit->validation.reader.count : 0,
-        .epochs = fit->options.epochs};
+        .samples = steps > 0 ? steps : split,
+        .validation_samples = fit->validates && steps == 0 ? fit->validation.reader.count : 0,
+        .epochs = fit->options.epochs,
+        .counts_steps = steps > 0};
     return status;
 }
 
@@ -95,7 +109,8 @@ static void make_supplies(fit_call *fit) {
     kfi_random random = kfi_training_random(fit->training);
     if (fit->options.seed) random.key = fit->options.seed;
     fit->train.random = kfi_random_fold(random, SHUFFLE_STREAM);
-    fit->train.shuffle = fit->options.shuffle;
+    fit->train.trains = true;
+    fit->train.shuffle = fit->options.steps_per_epoch > 0 ? NULL : fit->options.shuffle;
     fit->train.window = fit->options.shuffle_window;
     kfi_reader_supply(&fit->train);
     kfi_reader_supply(&fit->validation);
@@ -121,8 +136,10 @@ static kf_status run(fit_call *fit, kf_model *model) {
 kf_status kf_fit_with(kf_model *model, kf_dataset *data, const kf_fit_options *options) {
     fit_call fit = {0};
     kfi_options_copy(&fit.options, sizeof fit.options, options);
-    kf_status status = kfi_training_compiled(model, &fit.training);
+    kf_status status = kfi_deferred_build(model, data);
+    if (status == KF_OK) status = kfi_training_compiled(model, &fit.training);
     if (status == KF_OK) status = check_options(&fit.options);
+    if (status == KF_OK) status = check_steps(&fit.options);
     if (status == KF_OK) status = open_readers(&fit, data);
     if (status == KF_OK) make_supplies(&fit);
     if (status == KF_OK) status = run(&fit, model);

@@ -97,18 +97,33 @@ static kf_status train_batches(kfi_fitting *fit) {
     return status;
 }
 
+/* When it is broken off, stateful layers keep what they did before: it may be done again. */
+static kf_status evaluate(kfi_fitting *fit, double *values) {
+    static kf_callback *const none[KF_MAX_CALLBACKS];
+    kf_model *model = fit->training->model;
+    kfi_numbers states;
+    kf_status status = kfi_states_keep(model, &states);
+    if (status == KF_OK)
+        status = kfi_evaluate(fit->training, fit->validation, fit->epoch, &fit->run,
+                              &(kfi_callbacks){model, none}, values);
+    if (status == KF_STOPPED) kfi_states_restore(model, &states);
+    kfi_free(states.values);
+    return status;
+}
+
 /* Averages of the epoch. A stop, or no training at all, skips it. */
 static kf_status validate(kfi_fitting *fit) {
-    static kf_callback *const none[KF_MAX_CALLBACKS];
-    if (!fit->validation || wanted(fit) != KFI_GO || fit->seen == 0) return KF_OK;
+    const int now = wanted(fit);
+    if (now == KFI_SUSPEND) return suspended(fit);
+    if (!fit->validation || now == KFI_STOP || fit->seen == 0) return KF_OK;
     double *values = kfi_alloc((size_t)fit->n_names, sizeof *values);
     if (!values) return KF_MEMORY;
-    const kf_status status = kfi_evaluate(fit->training, fit->validation, fit->epoch, &fit->run,
-                                          &(kfi_callbacks){fit->callbacks.model, none}, values);
+    const kf_status status = evaluate(fit, values);
     for (int32_t i = 0; i < fit->n_names && status == KF_OK; i++)
         fit->logs.items[fit->logs.n++] = (kf_log){fit->val_names[i], values[i]};
     kfi_free(values);
-    return status == KF_STOPPED ? KF_OK : status;
+    if (status != KF_STOPPED) return status;
+    return wanted(fit) == KFI_SUSPEND ? suspended(fit) : KF_OK;
 }
 
 static kf_status begin_epoch(kfi_fitting *fit) {
@@ -121,14 +136,12 @@ static kf_status begin_epoch(kfi_fitting *fit) {
 static kf_status train_and_validate(kfi_fitting *fit) {
     kf_status status = begin_epoch(fit);
     if (status == KF_OK) status = train_batches(fit);
-    if (status == KF_OK && wanted(fit) == KFI_SUSPEND) status = suspended(fit);
     if (status != KF_OK) return status;
     fit->logs.n = fit->seen > 0 ? fit->n_names : 0;
     for (int32_t i = 0; i < fit->logs.n; i++)
         fit->logs.items[i] =
             (kf_log){fit->training->compiled->names[i], fit->sums[i] / (double)fit->seen};
     status = validate(fit);
-    if (status == KF_OK && wanted(fit) == KFI_SUSPEND) status = suspended(fit);
     fit->ended = status == KF_OK;
     fit->callbacks_done = 0;
     return status;

@@ -50,6 +50,7 @@ static kf_status open_training(generator_fit *fit, const kf_generator *generator
     if (status != KF_OK) return status;
     share(fit, train);
     train->classes = fit->options.class_weight ? &fit->classes : NULL;
+    train->graph = fit->training->model->graph;
     train->random = kfi_training_random(fit->training);
     if (fit->options.seed) train->random.key = fit->options.seed;
     train->random = kfi_random_fold(train->random, PASS_STREAM);

@@ -79,6 +79,7 @@ static kf_status read_batch(kf_batch *batch, kf_dataset *arrays, const kfi_ports
     if (status != KF_OK) return status;
     batch->rows = arrays->samples;
     batch->ports = feed.ports;
+    batch->unweighed = feed.unweighed;
     if (batch->rows == 0) return kfi_fail(KF_INVALID, "it has no samples");
     for (int32_t i = 0; i < feed.ports.n; i++) {
         if (!grow(&batch->ready[i], (size_t)batch->rows * feed.row_bytes[i])) return KF_MEMORY;

@@ -21,6 +21,7 @@ struct kf_batch {
     char message[256];
 
     int64_t rows;
+    const char *unweighed; /* kfi_feed's */
     kfi_ports ports;
     kfi_grown ready[KFI_MAX_BATCH_FIELDS]; /* by port */
     void *data[KFI_MAX_BATCH_FIELDS];

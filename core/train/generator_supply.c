@@ -127,6 +127,8 @@ static kf_status next(kfi_supply *base, kfi_supply_batch *batch) {
                                 .data = from->data,
                                 .where = {.batch = supply->first + filled->index}};
     supply->last_rows = from->rows;
+    if (supply->graph) kfi_class_weights_warn(supply->graph, from->unweighed);
+    if (from->unweighed) supply->graph = NULL;
     return KF_OK;
 }
 

@@ -14,8 +14,9 @@ typedef struct kfi_generator_supply {
     const kf_generator *generator;
     kfi_ports ports;
     const kfi_class_weights *classes; /* NULL: none */
-    int32_t initial_epoch, epochs;    /* of the run that it is for */
-    int32_t workers, max_queue_size;  /* workers 0: none */
+    const kf_graph *graph;           /* told once if they do not count; NULL: it was, or need not */
+    int32_t initial_epoch, epochs;   /* of the run that it is for */
+    int32_t workers, max_queue_size; /* workers 0: none */
     bool shuffle;
     kfi_random random;
     int64_t last_rows; /* of the last batch that was taken; 0: none yet */

@@ -2,11 +2,39 @@
  * here; the user's own are functions of the graph. */
 #include "core/train/measure.h"
 
+#include "core/base/fields.h"
 #include "core/base/memory.h"
 #include "core/base/status.h"
 #include "core/model/model.h"
 
 #include <string.h>
+
+/* What names may be given in brackets: the k of Keras's own functions, and what tf.keras's objects
+ * are given besides. */
+typedef struct arguments {
+    kfi_top_k top;
+    bool from_logits;
+    double label_smoothing;
+} arguments;
+
+#define FROM_LOGITS                                                                                \
+    KFI_FIELD(arguments, from_logits, "from_logits", kfi_field_bool, .otherwise = "False",         \
+              .help = "predictions are what goes into the softmax or sigmoid")
+
+static const kfi_field logits_fields[] = {FROM_LOGITS, KFI_FIELDS_END};
+
+static const kfi_field crossentropy_fields[] = {
+    FROM_LOGITS,
+    KFI_FIELD(arguments, label_smoothing, "label_smoothing", kfi_field_real, .otherwise = "0",
+              .low = 0, .high = 1, .help = "share of the targets that goes to all classes alike"),
+    KFI_FIELDS_END,
+};
+
+static const kfi_field top_k_fields[] = {
+    KFI_FIELD(arguments, top.k, "k", kfi_field_int32, .otherwise = "5", .low = 1, .high = -1,
+              .help = "the class is among so many"),
+    KFI_FIELDS_END,
+};
 
 /* Keras 2.2.4 losses.py */
 static const kfi_measure losses[] = {
@@ -18,9 +46,16 @@ static const kfi_measure losses[] = {
     {.name = "hinge"},
     {.name = "categorical_hinge"},
     {.name = "logcosh"},
-    {.name = "categorical_crossentropy"},
-    {.name = "sparse_categorical_crossentropy", .labels = true},
-    {.name = "binary_crossentropy"},
+    {.name = "categorical_crossentropy",
+     .fields = crossentropy_fields,
+     .op_of_logits = "categorical_crossentropy_of_logits"},
+    {.name = "sparse_categorical_crossentropy",
+     .labels = true,
+     .fields = logits_fields,
+     .op_of_logits = "sparse_categorical_crossentropy_of_logits"},
+    {.name = "binary_crossentropy",
+     .fields = crossentropy_fields,
+     .op_of_logits = "binary_crossentropy_of_logits"},
     {.name = "kullback_leibler_divergence", .aliases = {"kld", "KLD"}},
     {.name = "poisson"},
     {.name = "cosine_proximity", .aliases = {"cosine"}},
@@ -34,12 +69,24 @@ static const kfi_measure metrics[] = {
     {.name = "binary_accuracy"},
     {.name = "categorical_accuracy"},
     {.name = "sparse_categorical_accuracy", .labels = true},
-    {.name = "top_k_categorical_accuracy", .attributes = &top_5, .is_batch_mean = true},
+    {.name = "top_k_categorical_accuracy",
+     .fields = top_k_fields,
+     .attributes = &top_5,
+     .is_batch_mean = true},
     {.name = "sparse_top_k_categorical_accuracy",
      .labels = true,
+     .fields = top_k_fields,
      .attributes = &top_5,
      .is_batch_mean = true},
 };
+
+const kfi_measure *kfi_loss_at(int32_t index) {
+    return index >= 0 && (size_t)index < sizeof losses / sizeof *losses ? &losses[index] : NULL;
+}
+
+const kfi_measure *kfi_metric_at(int32_t index) {
+    return index >= 0 && (size_t)index < sizeof metrics / sizeof *metrics ? &metrics[index] : NULL;
+}
 
 static bool is_called(const kfi_measure *measure, const char *name) {
     if (strcmp(measure->name, name) == 0) return true;
@@ -109,17 +156,96 @@ static kfi_value own_score(kfi_formula *formula, const kfi_measure *measure, kfi
     return kfi_emit(formula, "function", &by, y_true, y_pred);
 }
 
+/* --- with arguments --------------------------------------------------------------------------- */
+
+/* A measure of the tables, given other arguments. */
+typedef struct given_measure {
+    kfi_measure measure; /* first: what is found is a kfi_measure */
+    arguments by;
+} given_measure;
+
+static void free_given(void *measure) { kfi_free(measure); }
+
+static bool is_same(const arguments *a, const arguments *b) {
+    return a->top.k == b->top.k && a->from_logits == b->from_logits &&
+           a->label_smoothing == b->label_smoothing;
+}
+
+static const kfi_measure *measure_given(kf_graph *graph, const kfi_measure *like,
+                                        const arguments *by) {
+    given_measure *made;
+    for (int64_t i = 0; (made = kfi_graph_owned(graph, free_given, i)); i++)
+        if (made->measure.name == like->name && is_same(&made->by, by)) return &made->measure;
+    made = kfi_alloc(1, sizeof *made);
+    if (!made) return NULL;
+    *made = (given_measure){.measure = *like, .by = *by};
+    if (like->attributes) made->measure.attributes = &made->by.top;
+    made->measure.op = by->from_logits ? like->op_of_logits : NULL;
+    made->measure.label_smoothing = by->label_smoothing;
+    return kfi_graph_own(graph, made, free_given) == KF_OK ? &made->measure : NULL;
+}
+
+static const kfi_measure *find_known(const char *name, bool is_loss) {
+    const kfi_measure *found =
+        is_loss ? NULL : find(metrics, sizeof metrics / sizeof *metrics, name);
+    return found ? found : find(losses, sizeof losses / sizeof *losses, name);
+}
+
+/* "top_k_categorical_accuracy(k=3)", "binary_crossentropy(from_logits=True)". */
+static const kfi_measure *find_with_arguments(kf_graph *graph, const char *text, bool is_loss) {
+    const char *kind = is_loss ? "loss" : "metric";
+    char *name = NULL;
+    kfi_variant *given = NULL;
+    arguments by = {0};
+    kf_status status = kfi_object_parse(text, &name, &given);
+    const kfi_measure *like = status == KF_OK ? find_known(name, is_loss) : NULL;
+    if (status == KF_OK && !like)
+        status = kfi_fail(KF_INVALID, "Unknown %s function:%s", kind, name);
+    else if (status == KF_OK && !like->fields)
+        status = kfi_fail(KF_INVALID, "%s %s takes no arguments", kind, name);
+    if (status == KF_OK)
+        status = kfi_within(kfi_fields_parse(like->fields, given, &by, NULL, NULL), "%s: ", name);
+    const kfi_measure *found = status == KF_OK ? measure_given(graph, like, &by) : NULL;
+    kfi_free(name);
+    kfi_variant_free(given);
+    return found;
+}
+
 /* --- finding ---------------------------------------------------------------------------------- */
 
 const kfi_measure *kfi_loss_find(kf_graph *graph, const char *name) {
-    const kfi_measure *found = find(losses, sizeof losses / sizeof *losses, name);
+    const kfi_measure *found = find_known(name, true);
+    if (!found && strchr(name, '(') && !kfi_function_find(graph, name))
+        return find_with_arguments(graph, name, true);
     return found ? found : find_own(graph, name, true);
 }
 
 const kfi_measure *kfi_metric_find(kf_graph *graph, const char *name) {
-    const kfi_measure *found = find(metrics, sizeof metrics / sizeof *metrics, name);
-    if (!found) found = find(losses, sizeof losses / sizeof *losses, name);
+    const kfi_measure *found = find_known(name, false);
+    if (!found && strchr(name, '(') && !kfi_function_find(graph, name))
+        return find_with_arguments(graph, name, false);
     return found ? found : find_own(graph, name, false);
+}
+
+kf_status kfi_measure_arguments(const char **name, kfi_variant **given) {
+    *given = NULL;
+    if (!strchr(*name, '(')) return KF_OK;
+    char *function = NULL;
+    kfi_variant *written = NULL;
+    arguments by = {0};
+    kf_status status = kfi_object_parse(*name, &function, &written);
+    const kfi_measure *like = status == KF_OK ? find_known(function, false) : NULL;
+    if (status == KF_INVALID || (status == KF_OK && (!like || !like->fields))) {
+        status = KF_OK; /* a function of the user's may be called anything */
+    } else if (status == KF_OK) {
+        status = kfi_fields_parse(like->fields, written, &by, NULL, NULL);
+        if (status == KF_OK) *given = kfi_fields_config(like->fields, &by);
+        if (status == KF_OK && !*given) status = KF_MEMORY;
+        *name = like->name;
+    }
+    kfi_free(function);
+    kfi_variant_free(written);
+    return status;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -142,6 +268,16 @@ static kfi_value everywhere(kfi_formula *formula, kfi_value score) {
     return kfi_emit(formula, "broadcast_to", &(kfi_shaped){.shape = shape}, mean);
 }
 
+/* tf.keras: of n classes, t (1 - s) + s / n; each by itself is one of two. */
+static kfi_value smoothed(kfi_formula *formula, const kfi_measure *measure, kfi_value y_true,
+                          kfi_value y_pred) {
+    const bool binary = strcmp(measure->name, "binary_crossentropy") == 0;
+    const double n = binary ? 2 : (double)last_dimension(formula, y_pred);
+    const kfi_affine by = {.scale = (float)(1 - measure->label_smoothing),
+                           .offset = (float)(measure->label_smoothing / n)};
+    return kfi_emit(formula, "affine", &by, y_true);
+}
+
 kfi_value kfi_measure_score(kfi_formula *formula, const kfi_measure *measure, kfi_value y_true,
                             bool labels, kfi_value y_pred) {
     if (measure->function) return own_score(formula, measure, y_true, y_pred);
@@ -162,7 +298,9 @@ kfi_value kfi_measure_score(kfi_formula *formula, const kfi_measure *measure, kf
                                            measure->name));
         return KFI_NONE;
     }
-    const kfi_value score = kfi_emit(formula, measure->name, measure->attributes, y_true, y_pred);
+    if (measure->label_smoothing > 0) y_true = smoothed(formula, measure, y_true, y_pred);
+    const char *op = measure->op ? measure->op : measure->name;
+    const kfi_value score = kfi_emit(formula, op, measure->attributes, y_true, y_pred);
     return measure->is_batch_mean ? everywhere(formula, score) : score;
 }
 

@@ -18,6 +18,10 @@ static const kfi_optimizer_class *const classes[] = {
 };
 #undef KFI_OPTIMIZER
 
+const kfi_optimizer_class *kfi_optimizer_at(int32_t index) {
+    return index >= 0 && (size_t)index < sizeof classes / sizeof *classes ? classes[index] : NULL;
+}
+
 /* Stands for every optimizer that could not be allocated. */
 static kf_optimizer out_of_memory = {.status = KF_MEMORY};
 
@@ -124,8 +128,12 @@ static void ignore(void *context, const char *key) { (void)context, (void)key; }
 
 kf_optimizer *kfi_optimizer_from_config(const kfi_variant *config) {
     const char *name = kfi_variant_text(kfi_variant_get(config, "class_name"), NULL);
+    const kfi_variant *arguments = kfi_variant_get(config, "config");
     if (!name) return poisoned(kfi_fail(KF_INVALID, "optimizer_config has no class_name"));
-    return from_arguments(name, kfi_variant_get(config, "config"), ignore);
+    if (arguments && !kfi_variant_is(arguments, KFI_DICT))
+        return poisoned(kfi_fail(KF_INVALID, "%s: 'config' must be a dict; got %s", name,
+                                 kfi_variant_kind_name(arguments)));
+    return from_arguments(name, arguments, ignore);
 }
 
 static void free_slots(kf_optimizer *optimizer) {
@@ -153,31 +161,10 @@ kf_status kfi_optimizer_status(const kf_optimizer *optimizer) {
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-static bool is_clip(const kfi_field *field) { return strncmp(field->name, "clip", 4) == 0; }
-
-/* Numbers that Keras keeps as they were typed. */
-static bool is_plain(const kfi_optimizer_class *class, const kfi_field *field) {
-    return field->type != &kfi_field_real || strcmp(field->name, "epsilon") == 0 ||
-           is_clip(field) || (class->plain && strcmp(field->name, class->plain) == 0);
-}
-
-/* Keras keeps most numbers in float32 variables and prints their value as a double; it leaves out
- * clipnorm and clipvalue unless they were given. */
-static kf_status put_config(kfi_variant *config, const kfi_optimizer_class *class,
-                            const kfi_field *field, const void *options) {
-    if (is_clip(field) && *(const float *)options == 0) return KF_OK;
-    if (is_plain(class, field))
-        return kfi_variant_put(config, field->name, field->type->load(field, options));
-    const float value = *(const float *)options;
-    return kfi_variant_put(config, field->name, kfi_variant_real((double)value));
-}
-
 kfi_variant *kfi_optimizer_config(const kf_optimizer *optimizer) {
-    kfi_variant *config = kfi_variant_dict(), *whole = kfi_variant_dict();
+    kfi_variant *config = kfi_fields_config(optimizer->class->fields, optimizer->options);
+    kfi_variant *whole = kfi_variant_dict();
     kf_status status = config && whole ? KF_OK : KF_MEMORY;
-    for (const kfi_field *field = optimizer->class->fields; status == KF_OK && field->name; field++)
-        status = put_config(config, optimizer->class, field,
-                            (const char *)optimizer->options + field->offset);
     if (status == KF_OK)
         status = kfi_variant_put(whole, "class_name", kfi_variant_string(optimizer->class->name));
     if (status == KF_OK) {
@@ -274,7 +261,7 @@ static kfi_value sum_of_squares(kfi_formula *formula, const kfi_value *gradients
 void kfi_optimizer_clip(const kf_optimizer *optimizer, kfi_formula *formula, kfi_value *gradients,
                         int32_t n) {
     const kfi_optimizer_options *options = optimizer->options;
-    const kfi_clip by = {.norm = options->clipnorm, .value = options->clipvalue};
+    const kfi_clip by = {.norm = (float)options->clipnorm, .value = (float)options->clipvalue};
     if (!(by.norm > 0) && !(by.value > 0)) return;
     const kfi_value total = by.norm > 0 ? sum_of_squares(formula, gradients, n) : KFI_NONE;
     for (int32_t i = 0; i < n; i++) {
@@ -287,6 +274,6 @@ void kfi_optimizer_clip(const kf_optimizer *optimizer, kfi_formula *formula, kfi
 
 float kfi_decayed_rate(const void *options, int64_t iterations) {
     const kfi_optimizer_options *common = options;
-    if (!(common->decay > 0)) return common->lr;
-    return common->lr * (1.0f / (1.0f + common->decay * (float)iterations));
+    const float lr = (float)common->lr, decay = (float)common->decay;
+    return decay > 0 ? lr * (1.0f / (1.0f + decay * (float)iterations)) : lr;
 }

@@ -31,7 +31,6 @@ typedef struct kfi_optimizer_class {
     size_t options_size;
     int32_t n_slots;       /* arrays of each weight's shape that the rule keeps */
     int32_t n_empty_slots; /* further ones of shape (1), which Keras saves for nothing */
-    const char *plain;     /* a number that Keras does not round to float32; NULL: none */
     bool (*fills_empty_slots)(
         const void *options);                /* then they have the weight's shape; NULL: no */
     kf_status (*check)(const void *options); /* NULL: nothing to check */
@@ -43,6 +42,8 @@ typedef struct kfi_optimizer_class {
     float (*schedule)(const kf_optimizer *optimizer);
     void (*update)(const kfi_update_site *site);
 } kfi_optimizer_class;
+
+const kfi_optimizer_class *kfi_optimizer_at(int32_t index); /* NULL: no more */
 
 struct kf_optimizer {
     const kfi_optimizer_class *class;

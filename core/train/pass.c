@@ -31,7 +31,8 @@ void kfi_passes_free(kfi_training *training) {
 static kf_status plan_pass(kfi_pass *pass, kfi_writing *writing) {
     memcpy(pass->sources, writing->sources, sizeof pass->sources);
     pass->hyper = writing->hyper;
-    pass->random = pass->mode->training ? kfi_random_state(writing->formula) : KFI_NONE;
+    const bool random = pass->mode->training || kfi_formula_is_random(writing->formula);
+    pass->random = random ? kfi_random_state(writing->formula) : KFI_NONE;
     pass->results = writing->places;
     pass->n_results = writing->n_results;
     writing->places = NULL;
@@ -49,6 +50,7 @@ static kf_status write_pass(const kfi_training *training, kfi_pass *pass, bool e
     kf_status status = kfi_formula_new(false, pass->mode->training, &writing.formula);
     if (status != KF_OK) return status;
     if (economical) kfi_formula_economize(writing.formula);
+    if (training->exact_convolution) kfi_formula_be_exact(writing.formula);
     status = kfi_writing_run(&writing);
     pass->has_segments = kfi_formula_has_segments(writing.formula);
     if (status == KF_OK)
@@ -165,7 +167,7 @@ kf_status kfi_pass_run(kfi_training *training, kfi_pass *pass, void *const *data
     if (status == KF_OK) status = kfi_sample_weights_check(&pass->ports, rows, pass->rows, data);
     if (status == KF_OK) status = kfi_plan_run(pass->plan, &training->arena, options);
     if (status != KF_OK) return status;
-    if (pass->mode->training) training->runs++;
+    if (!kfi_is_none(pass->random)) training->runs++;
     if (pass->mode->updates) kfi_optimizer_advance(training->compiled->optimizer);
     return KF_OK;
 }

@@ -158,12 +158,14 @@ kf_status kfi_feed_read(const kfi_feed *feed, const kfi_rows *where, int64_t row
                         void *const *data) {
     kf_status status = KF_OK;
     for (int32_t i = 0; i < feed->ports.n && status == KF_OK; i++) {
-        const kf_dtype dtype = feed->ports.items[i].dtype;
-        const int32_t field = feed->fields[i];
-        if (field < 0) continue;
-        status = where->order
-                     ? kfi_dataset_gather(feed->dataset, field, where->order, rows, dtype, data[i])
-                     : kf_dataset_read(feed->dataset, field, where->first, rows, dtype, data[i]);
+        const kfi_request what = {.field = feed->fields[i],
+                                  .start = where->first,
+                                  .rows = rows,
+                                  .as = feed->ports.items[i].dtype,
+                                  .epoch = where->epoch};
+        if (what.field < 0) continue;
+        status = where->order ? kfi_dataset_gather(feed->dataset, &what, where->order, data[i])
+                              : kfi_dataset_read(feed->dataset, &what, data[i]);
     }
     return status == KF_OK ? kfi_class_weights_fill(feed, rows, data) : status;
 }

@@ -34,6 +34,7 @@ typedef struct kfi_feed {
     int32_t fields[KFI_MAX_BATCH_FIELDS]; /* by port, the dataset's field; -1: weights by class */
     size_t row_bytes[KFI_MAX_BATCH_FIELDS];
     const kfi_class_weights *classes; /* NULL: none */
+    const char *unweighed; /* an output that has them, but weights by sample too; NULL: none */
 } kfi_feed;
 
 /* By name if the fields have names, else by position. The feed has further ports for the weights
@@ -45,6 +46,7 @@ typedef struct kfi_rows {
     int64_t first;
     const int64_t *order;
     int64_t batch; /* its number, for messages */
+    int64_t epoch; /* of training, for what is prepared at random; KF_ANY: no training */
 } kfi_rows;
 
 /* Reads so many rows into data, by port. */

@@ -1,4 +1,5 @@
 /* kf_predict: outputs of all rows, in order, into arrays or to a sink. */
+#include "core/train/deferred.h"
 #include "core/train/evaluate.h"
 
 #include "core/base/memory.h"
@@ -99,7 +100,8 @@ static kf_status run(kf_model *model, kf_dataset *data, predicting *predict,
     predict->run = (kfi_run_options){.workers = given.threads};
     predict->callbacks = (kfi_callbacks){model, given.callbacks};
     predict->supply = &feed.supply;
-    kf_status status = kfi_training_of(model, &predict->training);
+    kf_status status = kfi_deferred_build(model, data);
+    if (status == KF_OK) status = kfi_training_of(model, &predict->training);
     if (status == KF_OK)
         status = kfi_reader_for(predict->training, &kfi_mode_predict, data, &given, &feed);
     if (status == KF_OK) status = predict_all(predict);

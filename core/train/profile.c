@@ -26,6 +26,9 @@ struct kf_profile {
     traced *events;
     int64_t n_events, events_capacity;
     int32_t *by_time; /* nodes in the order they are shown */
+    kf_profile_simulation simulations[KF_PROFILE_SIMULATIONS];
+    int32_t n_simulations;
+    double *limiting_ns; /* [simulation][node] */
 };
 
 /* While it is measured. */
@@ -36,6 +39,7 @@ typedef struct measuring {
     int32_t *node_of_step;       /* of the plan */
     double *elapsed_ns;          /* of the plan's steps, first start to last end, over all runs */
     int64_t *first_ns, *last_ns; /* of the plan's steps in this run */
+    double (*stage_ns)[KFI_MAX_STAGES]; /* of the plan's steps, over all runs */
     int64_t origin_ns;
 } measuring;
 
@@ -106,6 +110,7 @@ static kf_status add_record(measuring *measure, const kfi_trace_record *record, 
     profile->nodes[node].total_ns += spent;
     profile->nodes[node].worker_share[record->worker % MOST_WORKERS] += spent;
     profile->totals.work_ns += spent;
+    measure->stage_ns[record->task][record->stage] += spent;
     int64_t *first = &measure->first_ns[record->task], *last = &measure->last_ns[record->task];
     if (*first == 0 || record->start_ns < *first) *first = record->start_ns;
     if (record->end_ns > *last) *last = record->end_ns;
@@ -191,7 +196,9 @@ static kf_status prepare(measuring *measure, int32_t runs, int32_t workers) {
     measure->elapsed_ns = kfi_alloc(n_steps, sizeof *measure->elapsed_ns);
     measure->first_ns = kfi_alloc(n_steps, sizeof *measure->first_ns);
     measure->last_ns = kfi_alloc(n_steps, sizeof *measure->last_ns);
-    if (!measure->node_of_step || !measure->elapsed_ns || !measure->first_ns || !measure->last_ns)
+    measure->stage_ns = kfi_alloc(n_steps, sizeof *measure->stage_ns);
+    if (!measure->node_of_step || !measure->elapsed_ns || !measure->first_ns || !measure->last_ns ||
+        !measure->stage_ns)
         return KF_MEMORY;
     const kf_status status = kfi_trace_new(workers, records, &measure->trace);
     return status == KF_OK ? find_nodes(measure, runs) : status;
@@ -216,6 +223,44 @@ static kf_status measure_runs(measuring *measure, kfi_training *training, kfi_pa
     return status == KF_OK ? finish(measure, runs, wall_ns) : status;
 }
 
+/* --- virtual workers -------------------------------------------------------------------------- */
+
+static kf_status simulate_one(const measuring *measure, int32_t workers, double *limiting_of_step) {
+    kf_profile *profile = measure->profile;
+    const kfi_plan *plan = measure->pass->plan;
+    const int32_t index = profile->n_simulations;
+    kfi_simulated result;
+    const kf_status status =
+        kfi_plan_simulate(plan, (const double(*)[KFI_MAX_STAGES])measure->stage_ns, workers,
+                          &result, limiting_of_step);
+    if (status != KF_OK) return status;
+    const double share = result.work_ns / workers;
+    profile->simulations[profile->n_simulations++] = (kf_profile_simulation){
+        .workers = workers,
+        .step_ns = result.makespan_ns,
+        .bound_ns = share > result.span_ns ? share : result.span_ns,
+        .efficiency = result.makespan_ns > 0 ? share / result.makespan_ns : 1};
+    for (int32_t s = 0; s < kfi_plan_steps(plan); s++)
+        profile->limiting_ns[index * profile->n_nodes + measure->node_of_step[s]] +=
+            limiting_of_step[s];
+    return KF_OK;
+}
+
+/* With the mean times of the runs. */
+static kf_status simulate(measuring *measure, const int32_t *workers, int32_t runs) {
+    const int32_t n_steps = kfi_plan_steps(measure->pass->plan);
+    for (int32_t s = 0; s < n_steps; s++)
+        for (int stage = 0; stage < KFI_MAX_STAGES; stage++) measure->stage_ns[s][stage] /= runs;
+    double *limiting = kfi_alloc((size_t)n_steps, sizeof *limiting);
+    measure->profile->limiting_ns =
+        kfi_alloc(KF_PROFILE_SIMULATIONS * (size_t)measure->profile->n_nodes, sizeof(double));
+    kf_status status = limiting && measure->profile->limiting_ns ? KF_OK : KF_MEMORY;
+    for (int i = 0; i < KF_PROFILE_SIMULATIONS && workers[i] != 0 && status == KF_OK; i++)
+        status = simulate_one(measure, workers[i], limiting);
+    kfi_free(limiting);
+    return status;
+}
+
 static kf_status profile_model(kf_model *model, const kf_profile_options *options,
                                kf_profile *profile) {
     const kfi_mode *mode = options->inference ? &kfi_mode_predict : &kfi_mode_train;
@@ -233,6 +278,7 @@ static kf_status profile_model(kf_model *model, const kf_profile_options *option
     if (status == KF_OK) {
         measure.pass = pass;
         status = measure_runs(&measure, training, pass, &batch, runs, profile->totals.workers);
+        if (status == KF_OK) status = simulate(&measure, options->simulate, runs);
     }
     kfi_sample_batch_free(&batch);
     kfi_trace_free(measure.trace);
@@ -240,6 +286,7 @@ static kf_status profile_model(kf_model *model, const kf_profile_options *option
     kfi_free(measure.elapsed_ns);
     kfi_free(measure.first_ns);
     kfi_free(measure.last_ns);
+    kfi_free(measure.stage_ns);
     return status;
 }
 
@@ -257,6 +304,7 @@ void kf_profile_free(kf_profile *profile) {
     for (int64_t i = 0; i < profile->n_nodes; i++) kfi_free((char *)profile->nodes[i].name);
     kfi_free(profile->nodes);
     kfi_free(profile->events);
+    kfi_free(profile->limiting_ns);
     kfi_free(profile->by_time);
     kfi_free(profile);
 }
@@ -285,4 +333,17 @@ kf_profile_event kf_profile_event_at(const kf_profile *profile, int64_t index) {
                               .start_ns = at->start_ns,
                               .end_ns = at->end_ns,
                               .tiles = at->tiles};
+}
+
+int32_t kf_profile_simulations(const kf_profile *profile) { return profile->n_simulations; }
+
+const kf_profile_simulation *kf_profile_simulation_at(const kf_profile *profile, int32_t index) {
+    if (index < 0 || index >= profile->n_simulations) return NULL;
+    return &profile->simulations[index];
+}
+
+double kf_profile_limiting_ns(const kf_profile *profile, int32_t index, int32_t node) {
+    if (index < 0 || index >= profile->n_simulations || node < 0 || node >= profile->n_nodes)
+        return 0;
+    return profile->limiting_ns[index * profile->n_nodes + profile->by_time[node]];
 }

@@ -1,6 +1,6 @@
 /* kf_progress: what Keras 2.2.4 prints while it trains. One difference: the last line of an epoch
  * shows the epoch's averages as the history has them, while Keras counts the last batch twice. */
-#include "core/train/training.h"
+#include "core/train/fitting.h"
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
@@ -139,7 +139,8 @@ static kf_status epoch_begin(kf_callback *callback, kf_model *model, int32_t epo
 static kf_status resume(kf_callback *callback, kf_model *model, int32_t epoch, int64_t rows) {
     progress *bar = (progress *)callback;
     const kf_status status = epoch_begin(callback, model, epoch);
-    bar->seen = rows;
+    bar->seen =
+        state_of(model)->counts_steps ? ((const kfi_training *)model->training)->fit->batch : rows;
     return status;
 }
 

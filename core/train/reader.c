@@ -7,18 +7,25 @@
 #include <string.h>
 
 static int64_t batches_of(const kfi_reader *reader) {
+    if (reader->steps > 0) return reader->steps;
     return (reader->count + reader->batch_size - 1) / reader->batch_size;
+}
+
+/* Where batch `index` of an epoch begins. */
+static int64_t start_of(const kfi_reader *reader, int64_t index) {
+    return reader->steps > 0 ? 0 : index * reader->batch_size;
 }
 
 /* Runs on the pipeline's threads; order does not change while any of them is at work. */
 static kf_status fill_batch(void *context, kfi_batch *batch) {
     const kfi_reader *reader = context;
     const kfi_feed *feed = &reader->feed;
-    const int64_t start = (reader->skipped + batch->index) * reader->batch_size;
+    const int64_t start = start_of(reader, reader->skipped + batch->index);
     const int64_t left = reader->count - start;
     batch->rows = left < reader->batch_size ? left : reader->batch_size;
     const kfi_rows where = {.first = reader->first + start,
-                            .order = reader->order ? reader->order + start : NULL};
+                            .order = reader->order ? reader->order + start : NULL,
+                            .epoch = reader->epoch};
     return kfi_feed_read(feed, &where, batch->rows, batch->data);
 }
 
@@ -36,7 +43,8 @@ kf_status kfi_reader_open(kfi_reader *reader, const kfi_feed *feed, int64_t firs
                            .workers = data_workers == 0  ? 1
                                       : data_workers < 0 ? 0
                                                          : data_workers,
-                           .max_queue_size = max_queue_size};
+                           .max_queue_size = max_queue_size,
+                           .epoch = KF_ANY};
     return KF_OK;
 }
 
@@ -45,6 +53,29 @@ void kfi_reader_close(kfi_reader *reader) {
     kfi_free(reader->order);
     reader->pipeline = NULL;
     reader->order = NULL;
+}
+
+kf_status kfi_check_stateful(const kf_model *model, int64_t samples, int64_t batch_size) {
+    const int64_t size = batch_size > 0 ? batch_size : 32;
+    if (samples <= size || samples % size == 0 || kfi_model_count_states(model) == 0) return KF_OK;
+    return kfi_fail(KF_INVALID,
+                    "In a stateful network, you should only pass inputs with a number of samples "
+                    "that can be divided by the batch size. Found: %lld samples. Batch size: %lld.",
+                    (long long)samples, (long long)size);
+}
+
+/* One batch ahead is enough of what holds all rows. */
+kf_status kfi_reader_repeat(kfi_reader *reader, int64_t steps, int64_t batch_size,
+                            const char *option) {
+    if (steps < 0)
+        return kfi_fail(KF_USAGE, "%s must be positive, got %lld", option, (long long)steps);
+    if (steps == 0) return KF_OK;
+    if (batch_size != 0)
+        return kfi_fail(KF_USAGE, "If %s is set, the `batch_size` must be None.", option);
+    reader->steps = steps;
+    reader->batch_size = reader->count;
+    reader->max_queue_size = 1;
+    return KF_OK;
 }
 
 /* --- order ------------------------------------------------------------------------------------ */
@@ -134,7 +165,7 @@ kf_status kfi_reader_next(kfi_reader *reader, const kfi_batch **batch) {
 }
 
 kfi_rows kfi_reader_rows(const kfi_reader *reader, const kfi_batch *batch) {
-    const int64_t start = (reader->skipped + batch->index) * reader->batch_size;
+    const int64_t start = start_of(reader, reader->skipped + batch->index);
     return (kfi_rows){.first = reader->first + start,
                       .order = reader->order ? reader->order + start : NULL,
                       .batch = reader->skipped + batch->index};
@@ -152,6 +183,7 @@ static kf_status start_epoch(kfi_supply *supply, int32_t epoch, int64_t first) {
         feed->reader.pipeline = NULL;
         feed->reader.batch_size = *feed->follow;
     }
+    feed->reader.epoch = feed->trains ? epoch : KF_ANY;
     if (status == KF_OK && feed->shuffle)
         status = kfi_reader_shuffle(&feed->reader, feed->shuffle, feed->window,
                                     kfi_random_fold(feed->random, (uint64_t)epoch));

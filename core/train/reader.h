@@ -10,8 +10,10 @@ typedef struct kfi_reader {
     kfi_feed feed;
     int64_t first, count; /* rows of the dataset    */
     int64_t batch_size;   /* at most count          */
+    int64_t steps;        /* batches of an epoch, each of all rows; 0: every row comes once */
     int32_t workers, max_queue_size;
     int64_t *order;  /* rows in the order they are read; NULL: as they are */
+    int64_t epoch;   /* of training; KF_ANY: no training. Changes while the pipeline rests */
     int64_t skipped; /* batches of this epoch that are not read */
     kfi_pipeline *pipeline;
 } kfi_reader;
@@ -21,6 +23,15 @@ typedef struct kfi_reader {
 kf_status kfi_reader_open(kfi_reader *reader, const kfi_feed *feed, int64_t first, int64_t count,
                           int64_t batch_size, int32_t data_workers, int32_t max_queue_size);
 void kfi_reader_close(kfi_reader *reader); /* also one of zeros */
+
+/* Keras's steps for data in arrays, after kfi_reader_open: all rows make one batch, as they are,
+ * and it comes that often in an epoch. A batch_size beside them is refused with the option's name;
+ * 0 steps change nothing. */
+kf_status kfi_reader_repeat(kfi_reader *reader, int64_t steps, int64_t batch_size,
+                            const char *option);
+
+/* Layers that keep states need batches of one size: refuses samples that do not make whole ones. */
+kf_status kfi_check_stateful(const kf_model *model, int64_t samples, int64_t batch_size);
 
 /* Keras's shuffling, before kfi_reader_start. `kind` is "true": any order; "batch": batches keep
  * their rows and come in any order, a short rest stays last; "false": as the rows are; "window":
@@ -41,6 +52,7 @@ kfi_rows kfi_reader_rows(const kfi_reader *reader, const kfi_batch *batch);
 typedef struct kfi_reader_feed {
     kfi_supply supply; /* first: a kfi_supply is one of these */
     kfi_reader reader;
+    bool trains;           /* what is prepared at random is so, and differs by epoch */
     const char *shuffle;   /* NULL: none */
     int64_t window;        /* rows, of shuffle "window" */
     kfi_random random;     /* folded with the epoch */

@@ -111,14 +111,17 @@ kf_status kfi_sample_weights_match(kfi_feed *feed) {
 static int32_t output_of(const kfi_training *training, const kf_class_weighting *entry) {
     const kf_model *model = training->model;
     const kfi_compiled *compiled = training->compiled;
-    if (!entry->output && model->n_outputs == 1) return 0;
     kfi_name_list outputs = {""};
+    int32_t n_trained = 0, trained = 0;
     for (int32_t i = 0; i < model->n_outputs; i++) {
         const char *name = kf_model_output_name(model, i);
-        if (entry->output && compiled->targets[i].loss && strcmp(name, entry->output) == 0)
-            return i;
-        if (compiled->targets[i].loss) kfi_name_list_add(&outputs, name);
+        if (!compiled->targets[i].loss) continue;
+        if (entry->output && strcmp(name, entry->output) == 0) return i;
+        kfi_name_list_add(&outputs, name);
+        n_trained++;
+        trained = i;
     }
+    if (!entry->output && n_trained == 1) return trained;
     if (entry->output)
         kfi_fail(KF_USAGE,
                  "Unknown entry in class_weight dictionary: \"%s\". Only expected the following "
@@ -183,13 +186,24 @@ kf_status kfi_feed_weigh(kfi_feed *feed, const kfi_class_weights *weights) {
     for (int32_t i = 0; i < n; i++) {
         const kfi_port *port = &feed->ports.items[i];
         if (!port->is_target || !has_classes(weights, port->index)) continue;
-        if (has_weights(&feed->ports, port->index)) continue; /* as in Keras, class_weight yields */
+        if (has_weights(&feed->ports, port->index)) {
+            feed->unweighed = port->name; /* as in Keras, class_weight yields */
+            continue;
+        }
         if (port->shape.rank > 1)
             return kfi_fail(KF_INVALID, "`class_weight` not supported for 3+ dimensional targets.");
         const kf_status status = add_port(feed, port, -1);
         if (status != KF_OK) return status;
     }
     return KF_OK;
+}
+
+void kfi_class_weights_warn(const kf_graph *graph, const char *unweighed) {
+    if (unweighed)
+        kfi_graph_warn(graph,
+                       "%s: Found both `sample_weight` and `class_weight`: `class_weight` argument "
+                       "will be ignored.",
+                       unweighed);
 }
 
 /* The class of one row: the place of its largest number, or its only number. */

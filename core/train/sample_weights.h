@@ -32,6 +32,10 @@ void kfi_class_weights_free(kfi_class_weights *weights);
  * it is as long as the feed. */
 kf_status kfi_feed_weigh(kfi_feed *feed, const kfi_class_weights *weights);
 
+/* Warns, in Keras's words, of weights by class that do not count: of the output of that name, if it
+ * is not NULL. */
+void kfi_class_weights_warn(const kf_graph *graph, const char *unweighed);
+
 /* Fills the ports of weights by class from the targets in `data`. */
 kf_status kfi_class_weights_fill(const kfi_feed *feed, int64_t rows, void *const *data);
 

@@ -11,6 +11,7 @@
 void kfi_standing_free(kfi_standing *standing) {
     if (!standing) return;
     for (int i = 0; i < KF_MAX_CALLBACKS; i++) kfi_free(standing->numbers[i].values);
+    kfi_free(standing->states.values);
     kfi_variant_free(standing->fit);
     kfi_free(standing);
 }
@@ -27,6 +28,29 @@ double kfi_standing_value(const kfi_variant *number) {
     return strcmp(text, "inf") == 0    ? (double)INFINITY
            : strcmp(text, "-inf") == 0 ? -(double)INFINITY
                                        : (double)NAN;
+}
+
+/* --- states of layers ------------------------------------------------------------------------- */
+
+kf_status kfi_states_keep(const kf_model *model, kfi_numbers *states) {
+    *states = (kfi_numbers){.count = kfi_model_count_states(model)};
+    if (states->count == 0) return KF_OK;
+    states->values = kfi_alloc((size_t)states->count, sizeof *states->values);
+    if (!states->values) return KF_MEMORY;
+    kfi_model_get_states(model, states->values);
+    return KF_OK;
+}
+
+kf_status kfi_states_restore(kf_model *model, const kfi_numbers *states) {
+    if (!states->values) return KF_OK;
+    const int64_t count = kfi_model_count_states(model);
+    if (states->count != count)
+        return kfi_fail(KF_INVALID,
+                        "the saved run does not fit the model: its layers keep %lld states, the "
+                        "run has %lld",
+                        (long long)count, (long long)states->count);
+    kfi_model_set_states(model, states->values);
+    return KF_OK;
 }
 
 /* --- out -------------------------------------------------------------------------------------- */
@@ -106,6 +130,7 @@ kf_status kfi_standing_of(const kfi_fitting *fit, kfi_standing **made) {
     if (status == KF_OK)
         status = kfi_variant_put(dict, "history", kfi_history_variant(fit->history));
     if (status == KF_OK) status = put_callbacks(standing, fit);
+    if (status == KF_OK) status = kfi_states_keep(fit->training->model, &standing->states);
     if (status == KF_OK)
         *made = standing;
     else
@@ -194,5 +219,6 @@ kf_status kfi_standing_apply(const kfi_standing *standing, kfi_fitting *fit) {
         fit->sums[i] = kfi_standing_value(kfi_variant_at(sums, i));
     kf_status status = kfi_history_load(fit->history, kfi_variant_get(dict, "history"));
     if (status == KF_OK) status = apply_logs(kfi_variant_get(dict, "logs"), fit);
-    return status == KF_OK ? apply_callbacks(standing, fit) : status;
+    if (status == KF_OK) status = apply_callbacks(standing, fit);
+    return status == KF_OK ? kfi_states_restore(fit->training->model, &standing->states) : status;
 }

@@ -1,4 +1,5 @@
 /* The training state of a model, and what can be asked of it. */
+#include "core/train/deferred.h"
 #include "core/train/pass.h"
 #include "core/train/standing.h"
 
@@ -20,12 +21,6 @@ void kfi_name_list_add(kfi_name_list *list, const char *name) {
     snprintf(list->text + used, sizeof list->text - used, "%s'%s'", used ? ", " : "", name);
 }
 
-double kfi_as_typed(float value) {
-    char text[32];
-    snprintf(text, sizeof text, "%.7g", (double)value);
-    return strtof(text, NULL) == value ? strtod(text, NULL) : (double)value;
-}
-
 void kfi_compiled_free(kfi_compiled *compiled) {
     if (!compiled) return;
     kf_optimizer_free(compiled->optimizer);
@@ -43,18 +38,27 @@ void kfi_compiled_free(kfi_compiled *compiled) {
     kfi_free(compiled);
 }
 
+kfi_compiled kfi_compiled_as_given(const kfi_compile_arguments *arguments) {
+    return (kfi_compiled){.optimizer = arguments->optimizer,
+                          .loss = arguments->loss,
+                          .metrics = arguments->metrics,
+                          .weighted_metrics = arguments->weighted_metrics,
+                          .loss_weights = arguments->loss_weights,
+                          .sample_weight_mode = arguments->sample_weight_mode};
+}
+
 static void free_training(void *state) {
     kfi_training *training = state;
     kfi_passes_free(training);
     kfi_compiled_free(training->compiled);
+    kfi_deferred_forget(training);
     kfi_arena_free(&training->arena);
     kfi_standing_free(training->standing);
     kfi_free(training);
 }
 
-kf_status kfi_training_of(kf_model *model, kfi_training **training) {
-    if (!model) return kfi_fail(KF_USAGE, "the model is NULL");
-    const kf_status status = kf_model_error(model);
+kf_status kfi_training_begin(kf_model *model, kfi_training **training) {
+    const kf_status status = kfi_model_check(model);
     if (status != KF_OK) return status;
     if (!model->training) {
         kfi_training *made = kfi_alloc(1, sizeof *made);
@@ -66,6 +70,12 @@ kf_status kfi_training_of(kf_model *model, kfi_training **training) {
     }
     *training = model->training;
     return KF_OK;
+}
+
+kf_status kfi_training_of(kf_model *model, kfi_training **training) {
+    kf_status status = kf_model_error(model);
+    if (status == KF_OK) status = kfi_training_begin(model, training);
+    return status == KF_OK ? kfi_deferred_finish(*training) : status;
 }
 
 kf_status kfi_training_compiled(kf_model *model, kfi_training **training) {
@@ -112,7 +122,7 @@ kfi_random kfi_training_random(const kfi_training *training) {
 double kf_learning_rate(const kf_model *model) {
     const kfi_compiled *compiled = compiled_of(model);
     const kfi_optimizer_options *options = compiled ? compiled->optimizer->options : NULL;
-    return options ? (double)options->lr : 0;
+    return options ? options->lr : 0;
 }
 
 kf_status kf_set_learning_rate(kf_model *model, double lr) {
@@ -120,7 +130,7 @@ kf_status kf_set_learning_rate(kf_model *model, double lr) {
     const kf_status status = kfi_training_compiled(model, &training);
     if (status != KF_OK) return status;
     kfi_optimizer_options *options = training->compiled->optimizer->options;
-    options->lr = (float)lr;
+    options->lr = (double)(float)lr;
     return KF_OK;
 }
 

@@ -46,9 +46,12 @@ typedef struct kfi_pass kfi_pass; /* pass.h */
 typedef struct kfi_training {
     kf_model *model;
     kfi_compiled *compiled; /* NULL: not yet */
+    /* What a Sequential was compiled with before it was built (deferred.h); NULL: nothing. */
+    struct kfi_compile_arguments *waiting;
     kfi_pass *passes;       /* most recently used first */
     kfi_arena arena;        /* of all passes: they never run at the same time */
     size_t memory_limit;    /* kf_compile's; 0: what the machine has free */
+    bool exact_convolution; /* as kf_compile was told */
     int64_t runs;           /* of the training phase so far: each has its own random numbers */
     atomic_int stop;        /* set by kf_stop_training from any thread or signal handler */
     kfi_progress_state progress;
@@ -66,6 +69,8 @@ enum { KFI_GO = 0, KFI_STOP, KFI_SUSPEND };
 kfi_random kfi_training_random(const kfi_training *training);
 
 /* The model's training state, made at the first call. Fails if the model is poisoned. */
+kf_status kfi_training_begin(kf_model *model, kfi_training **training);
+/* The same of a model that is built, compiled by now if it was compiled before that. */
 kf_status kfi_training_of(kf_model *model, kfi_training **training);
 /* The same, and fails with Keras's words unless the model is compiled. */
 kf_status kfi_training_compiled(kf_model *model, kfi_training **training);
@@ -81,11 +86,6 @@ void kfi_name_list_add(kfi_name_list *list, const char *name);
 /* Copies an options struct of the caller's, however old, over zeros. */
 void kfi_options_copy(void *to, size_t to_bytes, const void *from);
 
-/* A float as the double of its shortest decimal: 0.2f is meant as 0.2, and Keras computes with
- * that.
- */
-double kfi_as_typed(float value);
-
 /* What Keras's compile takes, as it looks in JSON: loss a string, list or dict; metrics and
  * weighted_metrics a list or dict; loss_weights a list or dict; sample_weight_mode a string, list
  * or dict. Each but the optimizer may be NULL. */
@@ -93,6 +93,9 @@ typedef struct kfi_compile_arguments {
     kf_optimizer *optimizer;
     kfi_variant *loss, *metrics, *weighted_metrics, *loss_weights, *sample_weight_mode;
 } kfi_compile_arguments;
+
+/* A compilation of which nothing is resolved yet. */
+kfi_compiled kfi_compiled_as_given(const kfi_compile_arguments *arguments);
 
 /* Compiles as Keras does. Takes everything over, also on failure; on failure the model stays as it
  * was. */

@@ -26,6 +26,8 @@ typedef struct kfi_callback_class {
     void (*close)(kfi_own_callback *callback); /* NULL: holds nothing but options and state */
 } kfi_callback_class;
 
+const kfi_callback_class *kfi_callback_at(int32_t index); /* NULL: no more */
+
 struct kfi_own_callback {
     kf_callback callback; /* first: a kf_callback is one of these */
     const kfi_callback_class *class;
@@ -45,6 +47,10 @@ kfi_own_callback *kfi_callback_own(kf_callback *callback);
 
 /* The value of a log; *found false if there is none of that name. */
 double kfi_log_value(const kf_log *logs, int32_t n_logs, const char *name, bool *found);
+
+/* Warns, as Keras does, that `what` depends on a log that is not there. */
+void kfi_callback_warn(const kf_model *model, const char *what, const char *monitor,
+                       const kf_log *logs, int32_t n_logs);
 
 /* Whether a larger value of `monitor` is the better one. */
 bool kfi_wants_more(const char *mode, const char *monitor);

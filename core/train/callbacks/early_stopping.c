@@ -13,21 +13,20 @@ typedef kf_early_stopping_options early_stopping;
 
 /* A number whose default is None, held as NaN. */
 static kf_status store_baseline(const kfi_field *field, void *member, const kfi_variant *value) {
-    if (!kfi_variant_is(value, KFI_NULL)) return kfi_field_double.store(field, member, value);
+    if (!kfi_variant_is(value, KFI_NULL)) return kfi_field_real.store(field, member, value);
     *(double *)member = (double)NAN;
     return KF_OK;
 }
 
 static kfi_variant *load_baseline(const kfi_field *field, const void *member) {
-    return isnan(*(const double *)member) ? kfi_variant_null()
-                                          : kfi_field_double.load(field, member);
+    return isnan(*(const double *)member) ? kfi_variant_null() : kfi_field_real.load(field, member);
 }
 
 static bool baseline_is_unset(const kfi_field *field, const void *member) {
-    return kfi_field_double.is_unset(field, member);
+    return kfi_field_real.is_unset(field, member);
 }
 
-static size_t baseline_size(const kfi_field *field) { return kfi_field_double.size(field); }
+static size_t baseline_size(const kfi_field *field) { return kfi_field_real.size(field); }
 
 static const kfi_field_type optional = {.name = "a number or None",
                                         .store = store_baseline,
@@ -37,7 +36,7 @@ static const kfi_field_type optional = {.name = "a number or None",
 
 static const kfi_field fields[] = {
     KFI_MONITOR_FIELD(early_stopping),
-    KFI_FIELD(early_stopping, min_delta, "min_delta", kfi_field_double, .otherwise = "0",
+    KFI_FIELD(early_stopping, min_delta, "min_delta", kfi_field_real, .otherwise = "0",
               .help = "what counts as an improvement"),
     KFI_FIELD(early_stopping, patience, "patience", kfi_field_integer, .otherwise = "0", .low = 0,
               .high = -1, .help = "epochs without improvement"),
@@ -57,7 +56,7 @@ typedef struct watch {
 
 static const kfi_field state_fields[] = {
     KFI_FIELD(watch, has_best, "has_best", kfi_field_bool, .otherwise = "False"),
-    KFI_FIELD(watch, best, "best", kfi_field_double, .otherwise = "0"),
+    KFI_FIELD(watch, best, "best", kfi_field_real, .otherwise = "0"),
     KFI_FIELD(watch, wait, "wait", kfi_field_integer, .otherwise = "0"),
     KFI_FIELDS_END,
 };
@@ -130,7 +129,10 @@ static kf_status epoch_end(kf_callback *callback, kf_model *model, int32_t epoch
     watch *seen = own->state;
     bool found;
     const double value = kfi_log_value(logs, n_logs, options->monitor, &found);
-    if (!found) return KF_OK; /* as Keras, which warns */
+    if (!found) {
+        kfi_callback_warn(model, "Early stopping", options->monitor, logs, n_logs);
+        return KF_OK;
+    }
     if (is_better(options, seen, value)) {
         *seen = (watch){true, value, 0};
         return options->restore_best_weights ? keep_weights(&own->numbers, model) : KF_OK;

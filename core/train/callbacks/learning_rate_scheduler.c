@@ -9,7 +9,7 @@
 typedef kf_learning_rate_scheduler_options scheduler;
 
 static const kfi_field fields[] = {
-    KFI_FIELD(scheduler, factor, "factor", kfi_field_double, .otherwise = "0.5", .low = 0,
+    KFI_FIELD(scheduler, factor, "factor", kfi_field_real, .otherwise = "0.5", .low = 0,
               .high = -1, .help = "of the learning rate, every so many epochs"),
     KFI_FIELD(scheduler, every, "every", kfi_field_integer, .otherwise = "1", .low = 1, .high = -1,
               .help = "so many epochs"),
@@ -23,7 +23,7 @@ typedef struct start {
 
 static const kfi_field state_fields[] = {
     KFI_FIELD(start, begun, "begun", kfi_field_bool, .otherwise = "False"),
-    KFI_FIELD(start, lr, "lr", kfi_field_double, .otherwise = "0"),
+    KFI_FIELD(start, lr, "lr", kfi_field_real, .otherwise = "0"),
     KFI_FIELDS_END,
 };
 

@@ -32,7 +32,7 @@ typedef struct saved {
 
 static const kfi_field state_fields[] = {
     KFI_FIELD(saved, has_best, "has_best", kfi_field_bool, .otherwise = "False"),
-    KFI_FIELD(saved, best, "best", kfi_field_double, .otherwise = "0"),
+    KFI_FIELD(saved, best, "best", kfi_field_real, .otherwise = "0"),
     KFI_FIELD(saved, epochs, "epochs", kfi_field_integer, .otherwise = "0"),
     KFI_FIELDS_END,
 };
@@ -137,6 +137,8 @@ static kf_status epoch_end(kf_callback *callback, kf_model *model, int32_t epoch
     if (options->save_best_only) {
         bool found;
         const double value = kfi_log_value(logs, n_logs, options->monitor, &found);
+        if (!found)
+            kfi_callback_warn(model, "Saving the best model", options->monitor, logs, n_logs);
         if (!found || !is_better(options, state, value)) return KF_OK;
         state->has_best = true;
         state->best = value;

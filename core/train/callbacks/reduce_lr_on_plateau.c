@@ -10,16 +10,16 @@ typedef kf_reduce_lr_on_plateau_options plateau;
 
 static const kfi_field fields[] = {
     KFI_MONITOR_FIELD(plateau),
-    KFI_FIELD(plateau, factor, "factor", kfi_field_double, .otherwise = "0.1",
+    KFI_FIELD(plateau, factor, "factor", kfi_field_real, .otherwise = "0.1",
               .help = "of the learning rate"),
     KFI_FIELD(plateau, patience, "patience", kfi_field_integer, .otherwise = "10",
               .help = "epochs without improvement"),
     KFI_MONITOR_MODE_FIELD(plateau),
-    KFI_FIELD(plateau, min_delta, "min_delta", kfi_field_double, .otherwise = "0.0001",
+    KFI_FIELD(plateau, min_delta, "min_delta", kfi_field_real, .otherwise = "0.0001",
               .help = "what counts as an improvement"),
     KFI_FIELD(plateau, cooldown, "cooldown", kfi_field_integer, .otherwise = "0", .low = 0,
               .high = -1, .help = "epochs to wait after a change"),
-    KFI_FIELD(plateau, min_lr, "min_lr", kfi_field_double, .otherwise = "0",
+    KFI_FIELD(plateau, min_lr, "min_lr", kfi_field_real, .otherwise = "0",
               .help = "the least learning rate"),
     KFI_FIELDS_END,
 };
@@ -32,7 +32,7 @@ typedef struct watch {
 
 static const kfi_field state_fields[] = {
     KFI_FIELD(watch, has_best, "has_best", kfi_field_bool, .otherwise = "False"),
-    KFI_FIELD(watch, best, "best", kfi_field_double, .otherwise = "0"),
+    KFI_FIELD(watch, best, "best", kfi_field_real, .otherwise = "0"),
     KFI_FIELD(watch, wait, "wait", kfi_field_integer, .otherwise = "0"),
     KFI_FIELD(watch, cooldown, "cooldown", kfi_field_integer, .otherwise = "0"),
     KFI_FIELDS_END,
@@ -76,6 +76,7 @@ static kf_status epoch_end(kf_callback *callback, kf_model *model, int32_t epoch
     bool found;
     const double value = kfi_log_value(logs, n_logs, options->monitor, &found);
     const kf_status status = kf_add_log(model, "lr", kf_learning_rate(model));
+    if (!found) kfi_callback_warn(model, "Reduce LR on plateau", options->monitor, logs, n_logs);
     if (!found || status != KF_OK) return status;
     if (seen->cooldown > 0) {
         seen->cooldown--;

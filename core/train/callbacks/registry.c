@@ -3,7 +3,9 @@
 
 #include "core/base/memory.h"
 #include "core/base/status.h"
+#include "core/model/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define KFI_CALLBACK(symbol) extern const kfi_callback_class kfi_callback_##symbol;
@@ -92,6 +94,10 @@ kf_callback *kfi_callback_new(const kfi_callback_class *class, const void *optio
     return finish(own, kfi_fields_copy(class->fields, options, given, own->options));
 }
 
+const kfi_callback_class *kfi_callback_at(int32_t index) {
+    return index >= 0 && (size_t)index < sizeof classes / sizeof *classes ? classes[index] : NULL;
+}
+
 static const kfi_callback_class *find_class(const char *name) {
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (strcmp(classes[i]->name, name) == 0 || strcmp(classes[i]->typed_name, name) == 0)
@@ -127,6 +133,19 @@ double kfi_log_value(const kf_log *logs, int32_t n_logs, const char *name, bool 
     }
     *found = false;
     return 0;
+}
+
+void kfi_callback_warn(const kf_model *model, const char *what, const char *monitor,
+                       const kf_log *logs, int32_t n_logs) {
+    char names[512] = "";
+    for (int32_t i = 0; i < n_logs; i++) {
+        const size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? "," : "", logs[i].name);
+    }
+    kfi_graph_warn(model->graph,
+                   "%s conditioned on metric `%s` which is not available. Available metrics are: "
+                   "%s",
+                   what, monitor, names);
 }
 
 bool kfi_wants_more(const char *mode, const char *monitor) {

@@ -5,13 +5,15 @@
 #include "core/train/optimizer.h"
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_adadelta_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adadelta_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adadelta_options, lr, "lr", kfi_field_real, .otherwise = "1",
+    KFI_FIELD(kf_adadelta_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_adadelta_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adadelta_options, lr, "lr", kfi_field_float32, .otherwise = "1",
               .help = "learning rate"),
     KFI_FIELD(kf_adadelta_options, rho, "rho", kfi_field_real, .otherwise = "0.95",
               .help = "share of the old means of squares"),
-    KFI_FIELD(kf_adadelta_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_adadelta_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adadelta_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -24,7 +26,7 @@ static void update(const kfi_update_site *site) {
     const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
                             site->hyper, kfi_weight_value(site->formula, site->slots[0]),
                             kfi_weight_value(site->formula, site->slots[1])};
-    const kfi_update by = {.momentum = options->rho, .epsilon = options->epsilon};
+    const kfi_update by = {.momentum = (float)options->rho, .epsilon = (float)options->epsilon};
     const kfi_value weight = kfi_emit_list(site->formula, "adadelta_update", &by, in, 5, slots);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
@@ -37,7 +39,6 @@ const kfi_optimizer_class kfi_optimizer_adadelta = {
     .fields = fields,
     .options_size = sizeof(kf_adadelta_options),
     .n_slots = 2,
-    .plain = "rho",
     .rate = kfi_decayed_rate,
     .update = update,
 };

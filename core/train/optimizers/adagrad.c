@@ -3,11 +3,13 @@
 #include "core/train/optimizer.h"
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_adagrad_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adagrad_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adagrad_options, lr, "lr", kfi_field_real, .otherwise = "0.01",
+    KFI_FIELD(kf_adagrad_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_adagrad_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adagrad_options, lr, "lr", kfi_field_float32, .otherwise = "0.01",
               .help = "learning rate"),
-    KFI_FIELD(kf_adagrad_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_adagrad_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adagrad_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -19,8 +21,9 @@ static void update(const kfi_update_site *site) {
     kfi_value sum;
     const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
                             site->hyper, kfi_weight_value(site->formula, site->slots[0])};
-    const kfi_value weight = kfi_emit_list(site->formula, "adagrad_update",
-                                           &(kfi_update){.epsilon = options->epsilon}, in, 4, &sum);
+    const kfi_value weight =
+        kfi_emit_list(site->formula, "adagrad_update",
+                      &(kfi_update){.epsilon = (float)options->epsilon}, in, 4, &sum);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
     kfi_assign(site->formula, site->slots[0], sum);

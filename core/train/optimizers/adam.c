@@ -6,15 +6,17 @@
 #include <math.h>
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_adam_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adam_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adam_options, lr, "lr", kfi_field_real, .otherwise = "0.001",
+    KFI_FIELD(kf_adam_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_adam_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adam_options, lr, "lr", kfi_field_float32, .otherwise = "0.001",
               .help = "learning rate"),
-    KFI_FIELD(kf_adam_options, beta_1, "beta_1", kfi_field_real, .otherwise = "0.9",
+    KFI_FIELD(kf_adam_options, beta_1, "beta_1", kfi_field_float32, .otherwise = "0.9",
               .help = "share of the old mean"),
-    KFI_FIELD(kf_adam_options, beta_2, "beta_2", kfi_field_real, .otherwise = "0.999",
+    KFI_FIELD(kf_adam_options, beta_2, "beta_2", kfi_field_float32, .otherwise = "0.999",
               .help = "share of the old mean of squares"),
-    KFI_FIELD(kf_adam_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_adam_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adam_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -31,7 +33,7 @@ static float rate(const void *options, int64_t iterations) {
     const kf_adam_options *adam = options;
     const float t = (float)iterations + 1;
     return kfi_decayed_rate(options, iterations) *
-           (sqrtf(1 - powf(adam->beta_2, t)) / (1 - powf(adam->beta_1, t)));
+           (sqrtf(1 - powf((float)adam->beta_2, t)) / (1 - powf((float)adam->beta_1, t)));
 }
 
 /* m, v and, with amsgrad, the largest v so far. */
@@ -42,8 +44,9 @@ static void update(const kfi_update_site *site) {
         in[6] = {kfi_weight_value(site->formula, site->weight), site->gradient, site->hyper};
     for (int32_t i = 0; i < n_slots; i++)
         in[3 + i] = kfi_weight_value(site->formula, site->slots[i]);
-    const kfi_update by = {
-        .momentum = options->beta_1, .beta_2 = options->beta_2, .epsilon = options->epsilon};
+    const kfi_update by = {.momentum = (float)options->beta_1,
+                           .beta_2 = (float)options->beta_2,
+                           .epsilon = (float)options->epsilon};
     const kfi_value weight =
         kfi_emit_list(site->formula, options->amsgrad ? "amsgrad_update" : "adam_update", &by, in,
                       3 + n_slots, slots);

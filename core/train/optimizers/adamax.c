@@ -6,15 +6,17 @@
 #include <math.h>
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_adamax_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adamax_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_adamax_options, lr, "lr", kfi_field_real, .otherwise = "0.002",
+    KFI_FIELD(kf_adamax_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_adamax_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adamax_options, lr, "lr", kfi_field_float32, .otherwise = "0.002",
               .help = "learning rate"),
-    KFI_FIELD(kf_adamax_options, beta_1, "beta_1", kfi_field_real, .otherwise = "0.9",
+    KFI_FIELD(kf_adamax_options, beta_1, "beta_1", kfi_field_float32, .otherwise = "0.9",
               .help = "share of the old mean"),
-    KFI_FIELD(kf_adamax_options, beta_2, "beta_2", kfi_field_real, .otherwise = "0.999",
+    KFI_FIELD(kf_adamax_options, beta_2, "beta_2", kfi_field_float32, .otherwise = "0.999",
               .help = "share of the old largest gradient"),
-    KFI_FIELD(kf_adamax_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_adamax_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adamax_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -24,7 +26,7 @@ static const kfi_field fields[] = {
 static float rate(const void *options, int64_t iterations) {
     const kf_adamax_options *adamax = options;
     const float t = (float)iterations + 1;
-    return kfi_decayed_rate(options, iterations) / (1 - powf(adamax->beta_1, t));
+    return kfi_decayed_rate(options, iterations) / (1 - powf((float)adamax->beta_1, t));
 }
 
 static void update(const kfi_update_site *site) {
@@ -33,8 +35,9 @@ static void update(const kfi_update_site *site) {
     const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
                             site->hyper, kfi_weight_value(site->formula, site->slots[0]),
                             kfi_weight_value(site->formula, site->slots[1])};
-    const kfi_update by = {
-        .momentum = options->beta_1, .beta_2 = options->beta_2, .epsilon = options->epsilon};
+    const kfi_update by = {.momentum = (float)options->beta_1,
+                           .beta_2 = (float)options->beta_2,
+                           .epsilon = (float)options->epsilon};
     const kfi_value weight = kfi_emit_list(site->formula, "adamax_update", &by, in, 5, slots);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);

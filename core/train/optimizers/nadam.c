@@ -10,13 +10,15 @@
 #include <math.h>
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_nadam_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_nadam_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_nadam_options, lr, "lr", kfi_field_real, .otherwise = "0.002",
+    KFI_FIELD(kf_nadam_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_nadam_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_nadam_options, lr, "lr", kfi_field_float32, .otherwise = "0.002",
               .help = "learning rate"),
-    KFI_FIELD(kf_nadam_options, beta_1, "beta_1", kfi_field_real, .otherwise = "0.9",
+    KFI_FIELD(kf_nadam_options, beta_1, "beta_1", kfi_field_float32, .otherwise = "0.9",
               .help = "share of the old mean"),
-    KFI_FIELD(kf_nadam_options, beta_2, "beta_2", kfi_field_real, .otherwise = "0.999",
+    KFI_FIELD(kf_nadam_options, beta_2, "beta_2", kfi_field_float32, .otherwise = "0.999",
               .help = "share of the old mean of squares"),
     KFI_FIELD(kf_nadam_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -27,11 +29,11 @@ static const kfi_field fields[] = {
 
 static float rate(const void *options, int64_t iterations) {
     (void)iterations;
-    return ((const kf_nadam_options *)options)->lr;
+    return (float)((const kf_nadam_options *)options)->lr;
 }
 
 static float momentum_of(const kf_nadam_options *options, float t) {
-    return options->beta_1 * (1 - 0.5f * powf(0.96f, t * options->schedule_decay));
+    return (float)options->beta_1 * (1 - 0.5f * powf(0.96f, t * (float)options->schedule_decay));
 }
 
 static float schedule(const kf_optimizer *optimizer) {
@@ -47,7 +49,7 @@ static void hyper(const kf_optimizer *optimizer, float *hyper) {
     const float product = schedule(optimizer);
     hyper[1] = (1 - now) / (1 - product);
     hyper[2] = next / (1 - product * next);
-    hyper[3] = 1 - powf(options->beta_2, t);
+    hyper[3] = 1 - powf((float)options->beta_2, t);
 }
 
 static void update(const kfi_update_site *site) {
@@ -56,8 +58,9 @@ static void update(const kfi_update_site *site) {
     const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
                             site->hyper, kfi_weight_value(site->formula, site->slots[0]),
                             kfi_weight_value(site->formula, site->slots[1])};
-    const kfi_update by = {
-        .momentum = options->beta_1, .beta_2 = options->beta_2, .epsilon = options->epsilon};
+    const kfi_update by = {.momentum = (float)options->beta_1,
+                           .beta_2 = (float)options->beta_2,
+                           .epsilon = (float)options->epsilon};
     const kfi_value weight = kfi_emit_list(site->formula, "nadam_update", &by, in, 5, slots);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
@@ -71,7 +74,6 @@ const kfi_optimizer_class kfi_optimizer_nadam = {
     .fields = fields,
     .options_size = sizeof(kf_nadam_options),
     .n_slots = 2,
-    .plain = "schedule_decay",
     .rate = rate,
     .hyper = hyper,
     .schedule = schedule,

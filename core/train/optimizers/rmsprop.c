@@ -3,13 +3,15 @@
 #include "core/train/optimizer.h"
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_rmsprop_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_rmsprop_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_rmsprop_options, lr, "lr", kfi_field_real, .otherwise = "0.001",
+    KFI_FIELD(kf_rmsprop_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_rmsprop_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_rmsprop_options, lr, "lr", kfi_field_float32, .otherwise = "0.001",
               .help = "learning rate"),
-    KFI_FIELD(kf_rmsprop_options, rho, "rho", kfi_field_real, .otherwise = "0.9",
+    KFI_FIELD(kf_rmsprop_options, rho, "rho", kfi_field_float32, .otherwise = "0.9",
               .help = "share of the old mean of squares"),
-    KFI_FIELD(kf_rmsprop_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_rmsprop_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_rmsprop_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
               .help = "keeps the divisor from 0"),
@@ -23,7 +25,8 @@ static void update(const kfi_update_site *site) {
                             site->hyper, kfi_weight_value(site->formula, site->slots[0])};
     const kfi_value weight = kfi_emit_list(
         site->formula, "rmsprop_update",
-        &(kfi_update){.momentum = options->rho, .epsilon = options->epsilon}, in, 4, &mean);
+        &(kfi_update){.momentum = (float)options->rho, .epsilon = (float)options->epsilon}, in, 4,
+        &mean);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
     kfi_assign(site->formula, site->slots[0], mean);

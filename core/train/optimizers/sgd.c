@@ -3,13 +3,15 @@
 #include "core/train/optimizer.h"
 
 static const kfi_field fields[] = {
-    KFI_FIELD(kf_sgd_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_sgd_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0"),
-    KFI_FIELD(kf_sgd_options, lr, "lr", kfi_field_real, .otherwise = "0.01",
+    KFI_FIELD(kf_sgd_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts the norm of all gradients together"),
+    KFI_FIELD(kf_sgd_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
+              .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_sgd_options, lr, "lr", kfi_field_float32, .otherwise = "0.01",
               .help = "learning rate"),
-    KFI_FIELD(kf_sgd_options, momentum, "momentum", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_sgd_options, momentum, "momentum", kfi_field_float32, .otherwise = "0",
               .help = "share of the last step that goes on"),
-    KFI_FIELD(kf_sgd_options, decay, "decay", kfi_field_real, .otherwise = "0",
+    KFI_FIELD(kf_sgd_options, decay, "decay", kfi_field_float32, .otherwise = "0",
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_sgd_options, nesterov, "nesterov", kfi_field_bool, .otherwise = "False",
               .help = "Nesterov's momentum"),
@@ -21,10 +23,10 @@ static void update(const kfi_update_site *site) {
     kfi_value velocity;
     const kfi_value in[] = {kfi_weight_value(site->formula, site->weight), site->gradient,
                             site->hyper, kfi_weight_value(site->formula, site->slots[0])};
-    const kfi_value weight =
-        kfi_emit_list(site->formula, "sgd_update",
-                      &(kfi_update){.momentum = options->momentum, .nesterov = options->nesterov},
-                      in, 4, &velocity);
+    const kfi_value weight = kfi_emit_list(
+        site->formula, "sgd_update",
+        &(kfi_update){.momentum = (float)options->momentum, .nesterov = options->nesterov}, in, 4,
+        &velocity);
     if (kfi_is_none(weight)) return;
     kfi_assign(site->formula, site->weight, weight);
     kfi_assign(site->formula, site->slots[0], velocity);
