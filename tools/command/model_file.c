@@ -46,25 +46,35 @@ static kf_status open_json(kf_graph *graph, FILE *file, const char *path, kf_mod
     if (status != KF_OK) return status;
     *model = kf_model_from_json(graph, text);
     free(text);
-    return KF_OK;
+    const kf_status made = kf_model_error(*model);
+    return made == KF_OK ? KF_OK : tool_fail(made, "%s: %s", path, kf_last_error());
+}
+
+static kf_status open_hdf5(kf_graph *graph, const char *path, kf_model **model) {
+    *model = kf_load(graph, path);
+    return tool_fail_kf(kf_model_error(*model)); /* which names the file */
+}
+
+static void warn(void *context, const char *message) {
+    (void)context;
+    tool_warn("%s", message);
 }
 
 kf_status tool_model_open(kf_graph *graph, const char *path, const char *weights,
                           kf_model **model) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) return tool_fail(KF_IO, "cannot open %s: %s", path, strerror(errno));
+    kf_graph_on_warning(graph, warn, NULL);
     char head[sizeof hdf5_signature] = {0};
     const size_t got = fread(head, 1, sizeof head, file);
     kf_status status = KF_OK;
     if (got == sizeof head && memcmp(head, hdf5_signature, sizeof head) == 0) {
-        *model = kf_load(graph, path);
+        status = open_hdf5(graph, path, model);
     } else {
         rewind(file);
         status = open_json(graph, file, path, model);
     }
     fclose(file);
-    if (status == KF_OK && (status = kf_model_error(*model)) != KF_OK)
-        return tool_fail(status, "%s: %s", path, kf_last_error());
     if (status == KF_OK && weights != NULL) status = tool_fail_kf(kf_load_weights(*model, weights));
     return status;
 }

@@ -40,6 +40,16 @@ static kf_status store_integer(const tool_option *option, void *member, const ch
     return KF_OK;
 }
 
+static kf_status store_int32(const tool_option *option, void *member, const char *text) {
+    int64_t value = 0;
+    const kf_status status = store_integer(option, &value, text);
+    if (status != KF_OK) return status;
+    if (value != (int32_t)value)
+        return tool_fail(KF_USAGE, "--%s: %s is too large", option->name, text);
+    *(int32_t *)member = (int32_t)value;
+    return KF_OK;
+}
+
 static kf_status store_seed(const tool_option *option, void *member, const char *text) {
     char *end;
     errno = 0;
@@ -92,32 +102,100 @@ static kf_status store_texts(const tool_option *option, void *member, const char
 }
 
 const tool_option_type tool_flag = {0, store_flag}, tool_integer = {1, store_integer},
-                       tool_seed = {1, store_seed}, tool_real = {1, store_real},
-                       tool_text = {1, store_text}, tool_choice = {1, store_choice},
-                       tool_texts = {1, store_texts};
+                       tool_int32 = {1, store_int32}, tool_seed = {1, store_seed},
+                       tool_real = {1, store_real}, tool_text = {1, store_text},
+                       tool_choice = {1, store_choice}, tool_texts = {1, store_texts};
+
+/* Values that say nothing by themselves are not worth a word. */
+static bool says(const char *otherwise) {
+    return otherwise != NULL && strcmp(otherwise, "None") != 0 && strcmp(otherwise, "False") != 0;
+}
+
+static void print_option(const tool_option *option) {
+    char left[80];
+    snprintf(left, sizeof left, "--%s %s", option->name,
+             option->argument != NULL ? option->argument : "");
+    printf("  %-28s", left);
+    if (strlen(left) > 28) printf("\n%30s", "");
+    const bool has_default = says(option->otherwise);
+    printf(" %s%s%s\n", option->help, has_default ? "; default " : "",
+           has_default ? option->otherwise : "");
+}
 
 void tool_print_help(const tool_command *command) {
     printf("usage: %s %s [options]\n\n%s\n", command->name, command->arguments, command->purpose);
     if (command->notes != NULL) printf("\n%s", command->notes);
     printf("\noptions:\n");
-    for (const tool_option *option = command->options; option->name != NULL; option++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s %s", option->name,
-                 option->argument != NULL ? option->argument : "");
-        printf("  %-28s %s\n", left, option->help);
-    }
+    for (const tool_option *option = command->options; option->name != NULL; option++)
+        print_option(option);
     printf("  %-28s %s\n", "--help", "this text");
 }
 
-enum { HELP = 1, FIRST = 256, MAX_OPTIONS = 40 };
+enum { HELP = 1, FIRST = 256 };
+
+/* --- what was probably meant ------------------------------------------------------------------ */
+
+enum { LONGEST_WORD = 40 };
+
+/* How many letters have to be put in, left out, replaced, or swapped with the next (Damerau 1964).
+ */
+static int distance(const char *a, const char *b) {
+    int rows[3]
+            [LONGEST_WORD + 1]; /* of the prefix of a, of the one before, of the one before that */
+    const int n = (int)strlen(b);
+    for (int j = 0; j <= n; j++) rows[0][j] = j;
+    for (int i = 1; a[i - 1] != '\0'; i++) {
+        int *const now = rows[i % 3], *const last = rows[(i + 2) % 3],
+                   *const older = rows[(i + 1) % 3];
+        now[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int least = last[j - 1] + (a[i - 1] != b[j - 1]);
+            if (last[j] + 1 < least) least = last[j] + 1;
+            if (now[j - 1] + 1 < least) least = now[j - 1] + 1;
+            const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && older[j - 2] + 1 < least) least = older[j - 2] + 1;
+            now[j] = least;
+        }
+    }
+    return rows[strlen(a) % 3][n];
+}
+
+const char *tool_nearest(const char *word, const char *const *names, int32_t n) {
+    const char *nearest = NULL;
+    int least = 1 + (int)strlen(word) / 4;
+    for (int32_t i = 0; i < n; i++) {
+        if (strlen(word) > LONGEST_WORD || strlen(names[i]) > LONGEST_WORD) continue;
+        const int far = distance(word, names[i]);
+        if (far > least || (far == least && nearest != NULL)) continue;
+        nearest = names[i];
+        least = far;
+    }
+    return nearest;
+}
+
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 /* getopt_long's own table; values from FIRST are places in ours. */
 static void fill_getopt(const tool_option *options, struct option *table) {
     int n = 0;
-    for (; options[n].name != NULL && n < MAX_OPTIONS; n++)
+    for (; options[n].name != NULL && n < TOOL_MAX_OPTIONS; n++)
         table[n] = (struct option){options[n].name, options[n].type->takes_text, NULL, FIRST + n};
     table[n++] = (struct option){"help", no_argument, NULL, HELP};
     table[n] = (struct option){0};
+}
+
+static kf_status refuse_unknown(const tool_command *command, const char *word) {
+    const char *names[TOOL_MAX_OPTIONS];
+    char bare[LONGEST_WORD + 1];
+    int32_t n = 0;
+    for (; command->options[n].name != NULL && n < TOOL_MAX_OPTIONS; n++)
+        names[n] = command->options[n].name;
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    const char *meant = tool_nearest(bare, names, n);
+    if (meant == NULL)
+        return tool_fail(KF_USAGE, "unknown option '%s'; see '%s --help'", word, command->name);
+    return tool_fail(KF_USAGE, "unknown option '%s'; did you mean --%s? see '%s --help'", word,
+                     meant, command->name);
 }
 
 static kf_status refuse_option(const tool_command *command, int found, char **argv) {
@@ -125,8 +203,7 @@ static kf_status refuse_option(const tool_command *command, int found, char **ar
     if (found == ':')
         return tool_fail(KF_USAGE, "option '%s' needs a value; see '%s --help'", word,
                          command->name);
-    if (optopt == 0)
-        return tool_fail(KF_USAGE, "unknown option '%s'; see '%s --help'", word, command->name);
+    if (optopt == 0) return refuse_unknown(command, word);
     if (optopt == HELP || optopt >= FIRST)
         return tool_fail(KF_USAGE, "option '%s' takes no value", word);
     return tool_fail(KF_USAGE, "unknown option '-%c'; see '%s --help'", optopt, command->name);
@@ -134,7 +211,7 @@ static kf_status refuse_option(const tool_command *command, int found, char **ar
 
 kf_status tool_parse(const tool_command *command, int argc, char **argv, void *to, int *first,
                      bool *helped) {
-    struct option table[MAX_OPTIONS + 2];
+    struct option table[TOOL_MAX_OPTIONS + 2];
     fill_getopt(command->options, table);
     *helped = false;
     optind = 0; /* GNU: a scan from the start, also after an earlier one */

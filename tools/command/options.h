@@ -25,9 +25,10 @@ typedef struct tool_list {
     int32_t count;
 } tool_list;
 
-/* In C: bool, int64_t, uint64_t, double, const char *, const char * out of `choices`, tool_list. */
-extern const tool_option_type tool_flag, tool_integer, tool_seed, tool_real, tool_text, tool_choice,
-    tool_texts;
+/* In C: bool, int64_t, int32_t, uint64_t, double, const char *, const char * out of `choices`,
+ * tool_list. */
+extern const tool_option_type tool_flag, tool_integer, tool_int32, tool_seed, tool_real, tool_text,
+    tool_choice, tool_texts;
 
 struct tool_option {
     const char *name;     /* "batch-size"; NULL ends the table */
@@ -37,6 +38,7 @@ struct tool_option {
     double low, high;    /* of numbers, inclusive; both 0: any */
     const char *choices; /* "true|batch|false"                 */
     const char *help;
+    const char *otherwise; /* the default, for --help; NULL: help says it, or there is none */
 };
 
 #define TOOL_OPTION(struct_type, member, option_name, option_type, ...)                            \
@@ -56,7 +58,12 @@ typedef struct tool_command {
     const tool_option *options;
 } tool_command;
 
+enum { TOOL_MAX_OPTIONS = 80 };
+
 void tool_print_help(const tool_command *command);
+
+/* The one of `names` that was probably meant; NULL: none is like it. */
+const char *tool_nearest(const char *word, const char *const *names, int32_t n);
 
 /* Fills `to` from argv[1 …]; the positional arguments are left in argv[*first …]. *helped: --help
  * was asked for and printed, there is nothing more to do. */

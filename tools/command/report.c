@@ -26,6 +26,13 @@ kf_status tool_fail_kf(kf_status status) {
     return status == KF_OK ? KF_OK : tool_fail(status, "%s", kf_last_error());
 }
 
+void tool_say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    speak("", format, arguments);
+    va_end(arguments);
+}
+
 void tool_warn(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

@@ -12,6 +12,9 @@ kf_status tool_fail(kf_status status, const char *format, ...)
 /* The same with the library's own message; with KF_OK it prints nothing. */
 kf_status tool_fail_kf(kf_status status);
 
+/* "kfrun: message", of something that is no failure. */
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* "kfrun: warning: message". */
 void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 

@@ -15,7 +15,7 @@ enum { MOST_TEXT = 4096 };
 struct settings {
     kf_model *model;
     kf_compile_options compile;
-    int32_t n_outputs, n_metrics;
+    int32_t n_outputs, n_weights; /* n_weights: those without a name */
     char text[MOST_TEXT];
     size_t used;
 };
@@ -58,9 +58,13 @@ static kf_status set_loss(void *context, const char *output, const char *loss) {
     return status != KF_OK ? status : keep(settings, loss, &entry->loss);
 }
 
+/* Those without a name are for the outputs in their order. */
 static kf_status set_loss_weight(void *context, const char *output, const char *text) {
-    if (output == NULL)
-        return tool_fail(KF_USAGE, "--loss-weights needs OUTPUT=NUMBER; got '%s'", text);
+    struct settings *settings = context;
+    if (output == NULL && settings->n_weights >= kf_model_outputs(settings->model))
+        return tool_fail(KF_USAGE, "--loss-weights: the model has %d outputs; '%s' is one too many",
+                         kf_model_outputs(settings->model), text);
+    if (output == NULL) output = kf_model_output_name(settings->model, settings->n_weights++);
     kf_output_options *entry = NULL;
     const kf_status status = find_output(context, output, &entry);
     if (status != KF_OK) return status;
@@ -68,23 +72,39 @@ static kf_status set_loss_weight(void *context, const char *output, const char *
     const double weight = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(weight))
         return tool_fail(KF_USAGE, "--loss-weights: '%s' is not a number", text);
-    entry->loss_weight = weight == 0 ? KF_ZERO : (float)weight;
+    entry->loss_weight = weight == 0 ? KF_ZERO : weight;
     return KF_OK;
 }
 
-static kf_status add_metric(void *context, const char *output, const char *metric) {
-    struct settings *settings = context;
-    const char **list = settings->compile.metrics;
-    if (output != NULL) {
-        kf_output_options *entry = NULL;
-        const kf_status status = find_output(settings, output, &entry);
-        if (status != KF_OK) return status;
-        list = entry->metrics;
-    }
+static kf_status add_to(struct settings *settings, const char **list, const char *metric) {
     int32_t n = 0;
     while (n < KF_MAX_METRICS && list[n] != NULL) n++;
     if (n == KF_MAX_METRICS) return tool_fail(KF_USAGE, "more than %d metrics", KF_MAX_METRICS);
     return keep(settings, metric, &list[n]);
+}
+
+static kf_status add_metric(void *context, const char *output, const char *metric) {
+    struct settings *settings = context;
+    if (output == NULL) return add_to(settings, settings->compile.metrics, metric);
+    kf_output_options *entry = NULL;
+    const kf_status status = find_output(settings, output, &entry);
+    return status != KF_OK ? status : add_to(settings, entry->metrics, metric);
+}
+
+static kf_status add_weighted_metric(void *context, const char *output, const char *metric) {
+    struct settings *settings = context;
+    if (output == NULL) return add_to(settings, settings->compile.weighted_metrics, metric);
+    kf_output_options *entry = NULL;
+    const kf_status status = find_output(settings, output, &entry);
+    return status != KF_OK ? status : add_to(settings, entry->weighted_metrics, metric);
+}
+
+static kf_status set_mode(void *context, const char *output, const char *mode) {
+    struct settings *settings = context;
+    if (output == NULL) return keep(settings, mode, &settings->compile.sample_weight_mode);
+    kf_output_options *entry = NULL;
+    const kf_status status = find_output(settings, output, &entry);
+    return status != KF_OK ? status : keep(settings, mode, &entry->sample_weight_mode);
 }
 
 static kf_status split_all(struct settings *settings, const tool_list *list,
@@ -107,16 +127,23 @@ static kf_status spread(struct settings *settings) {
         for (int32_t m = 0; m < KF_MAX_METRICS && status == KF_OK; m++)
             if (compile->metrics[m] != NULL)
                 status = add_metric(settings, name, compile->metrics[m]);
+        for (int32_t m = 0; m < KF_MAX_METRICS && status == KF_OK; m++)
+            if (compile->weighted_metrics[m] != NULL)
+                status = add_weighted_metric(settings, name, compile->weighted_metrics[m]);
         if (status != KF_OK) return status;
     }
     if (settings->n_outputs > 0) compile->loss = NULL;
     if (settings->n_outputs > 0) memset(compile->metrics, 0, sizeof compile->metrics);
+    if (settings->n_outputs > 0)
+        memset(compile->weighted_metrics, 0, sizeof compile->weighted_metrics);
     return KF_OK;
 }
 
 bool tool_training_given(const tool_training_options *options) {
     return options->optimizer != NULL || options->losses.count > 0 ||
-           options->loss_weights.count > 0 || options->metrics.count > 0;
+           options->loss_weights.count > 0 || options->metrics.count > 0 ||
+           options->weighted_metrics.count > 0 || options->modes.count > 0 ||
+           options->memory_limit > 0 || options->exact_convolution;
 }
 
 kf_status tool_compile(kf_model *model, const tool_training_options *options) {
@@ -126,10 +153,17 @@ kf_status tool_compile(kf_model *model, const tool_training_options *options) {
                          tool_training_given(options)
                              ? "options of training replace all that the file says"
                              : "the model file does not say how the model is trained");
-    struct settings settings = {.model = model, .compile = {.size = sizeof(kf_compile_options)}};
+    struct settings settings = {
+        .model = model,
+        .compile = {.size = sizeof(kf_compile_options),
+                    .exact_convolution = options->exact_convolution,
+                    .memory_limit_bytes = (size_t)(options->memory_limit * 1e6)}};
     kf_status status = split_all(&settings, &options->losses, set_loss);
     if (status == KF_OK) status = split_all(&settings, &options->loss_weights, set_loss_weight);
     if (status == KF_OK) status = split_all(&settings, &options->metrics, add_metric);
+    if (status == KF_OK)
+        status = split_all(&settings, &options->weighted_metrics, add_weighted_metric);
+    if (status == KF_OK) status = split_all(&settings, &options->modes, set_mode);
     if (status == KF_OK) status = spread(&settings);
     if (status != KF_OK) return status;
     if (options->optimizer != NULL)

@@ -15,7 +15,7 @@ typedef struct profile_options {
     bool random, inference;
     int64_t batch_size, steps, threads, top;
     uint64_t seed;
-    const char *trace;
+    const char *trace, *simulate;
 } profile_options;
 
 static const tool_option options[] = {
@@ -35,6 +35,8 @@ static const tool_option options[] = {
                 .help = "nodes to show, those with most time; default 25, 0: all"),
     TOOL_OPTION(profile_options, trace, "trace", tool_text, .argument = "FILE",
                 .help = "write a trace for chrome://tracing or ui.perfetto.dev"),
+    TOOL_OPTION(profile_options, simulate, "simulate", tool_text, .argument = "N,N…",
+                .help = "also tell what these numbers of workers would make of the step"),
     TOOL_OPTION(profile_options, seed, "seed", tool_seed, .argument = "N",
                 .help = "of initial weights and dropout"),
     TOOL_OPTIONS_END};
@@ -46,11 +48,16 @@ static const tool_command command = {
     .most = 2,
     .purpose = "Runs training steps of MODEL and prints where their time went, node by node: a\n"
                "node is one call of a layer in one direction.",
-    .notes = "A model that is not compiled gets the losses that go with its last activations\n"
-             "(softmax: categorical_crossentropy, or the sparse one where DATA has labels;\n"
-             "sigmoid: binary_crossentropy; else mean_squared_error) and adam, unless --loss and\n"
-             "--optimizer say otherwise. Work is the time of all nodes, span that of the longest\n"
-             "chain of nodes that wait for each other; the file itself is never changed.\n",
+    .notes =
+        "A model that is not compiled gets the losses that go with its last activations\n"
+        "(softmax: categorical_crossentropy, or the sparse one where DATA has labels;\n"
+        "sigmoid: binary_crossentropy; else mean_squared_error) and adam, unless --loss and\n"
+        "--optimizer say otherwise. Work is the time of all nodes, span that of the longest\n"
+        "chain of nodes that wait for each other; the file itself is never changed. What is\n"
+        "done to a result while it is in the cache (bias, activation, the update of a weight)\n"
+        "counts with the node that computes it. --simulate replays the measured times by the\n"
+        "rules of the scheduler; the bound is what no schedule could beat, and memory, which\n"
+        "more workers would share, is left out.\n",
     .options = options};
 
 /* Output by output, since they may end in different activations. */
@@ -85,11 +92,18 @@ static kf_status compile(kf_model *model, const profile_options *given, const kf
 static kf_status profile(kf_model *model, kf_dataset *data, const profile_options *given) {
     kf_status status = compile(model, given, data);
     if (status != KF_OK) return status;
-    kf_profile *profile = kf_profile_run(
-        model, .batch_size = given->batch_size, .steps = (int32_t)given->steps,
-        .threads = (int32_t)given->threads, .inference = given->inference, .data = data);
+    kf_profile_options how = {.size = sizeof how,
+                              .batch_size = given->batch_size,
+                              .steps = (int32_t)given->steps,
+                              .threads = (int32_t)given->threads,
+                              .inference = given->inference,
+                              .data = data};
+    if (given->simulate != NULL) status = kfprof_parse_workers(given->simulate, how.simulate);
+    if (status != KF_OK) return status;
+    kf_profile *profile = kf_profile_run_with(model, &how);
     if (profile == NULL) return tool_fail_kf(kf_last_status());
     kfprof_print_table(profile, given->top);
+    kfprof_print_simulations(profile);
     if (given->trace != NULL) status = kfprof_write_trace(profile, given->trace);
     kf_profile_free(profile);
     return status;

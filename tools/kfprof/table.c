@@ -4,12 +4,8 @@
 #include <string.h>
 
 /* Times and sizes by magnitude: "812 ns", "12.3 us", "4.56 ms", "1.20 s". */
-typedef struct quantity {
-    char text[24];
-} quantity;
-
-static quantity print_time(double ns) {
-    quantity time;
+kfprof_text kfprof_time(double ns) {
+    kfprof_text time;
     if (ns < 1e3)
         snprintf(time.text, sizeof time.text, "%.0f ns", ns);
     else if (ns < 1e6)
@@ -21,8 +17,8 @@ static quantity print_time(double ns) {
     return time;
 }
 
-static quantity print_bytes(size_t bytes) {
-    quantity text;
+static kfprof_text print_bytes(size_t bytes) {
+    kfprof_text text;
     if (bytes < 1 << 20)
         snprintf(text.text, sizeof text.text, "%.1f KiB", (double)bytes / 1024);
     else
@@ -31,19 +27,20 @@ static quantity print_bytes(size_t bytes) {
 }
 
 /* "conv2d_1", or "vision #2" for the third call of a shared layer. */
-static void print_name(const kf_profile_node *node, char *text, size_t size) {
+kfprof_text kfprof_node_name(const kf_profile_node *node) {
+    kfprof_text text;
     const char *name = node->name != NULL ? node->name : "-";
     if (node->call > 0)
-        snprintf(text, size, "%s #%d", name, node->call);
+        snprintf(text.text, sizeof text.text, "%s #%d", name, node->call);
     else
-        snprintf(text, size, "%s", name);
+        snprintf(text.text, sizeof text.text, "%s", name);
+    return text;
 }
 
 static void print_node(const kf_profile_node *node) {
-    char name[256];
-    print_name(node, name, sizeof name);
-    printf("%-28s %-9s %7lld %10s %10s %6.1f%% ", name, node->direction, (long long)node->calls,
-           print_time(node->total_ns).text, print_time(node->mean_ns).text, 100 * node->share);
+    printf("%-28s %-9s %7lld %10s %10s %6.1f%% ", kfprof_node_name(node).text, node->direction,
+           (long long)node->calls, kfprof_time(node->total_ns).text,
+           kfprof_time(node->mean_ns).text, 100 * node->share);
     if (node->flops > 0 && node->mean_ns > 0)
         printf("%8.2f", node->flops / node->mean_ns);
     else
@@ -67,9 +64,9 @@ void kfprof_print_table(const kf_profile *profile, int64_t top) {
     const kf_profile_totals total = kf_profile_total(profile);
     printf("\n%-22s %d, by %d worker%s\n", "steps", total.steps, total.workers,
            total.workers == 1 ? "" : "s");
-    printf("%-22s %s\n", "wall time per step", print_time(total.wall_ns).text);
-    printf("%-22s %s\n", "work per step", print_time(total.work_ns).text);
-    printf("%-22s %s\n", "span per step", print_time(total.span_ns).text);
+    printf("%-22s %s\n", "wall time per step", kfprof_time(total.wall_ns).text);
+    printf("%-22s %s\n", "work per step", kfprof_time(total.work_ns).text);
+    printf("%-22s %s\n", "span per step", kfprof_time(total.span_ns).text);
     printf("%-22s %.2f (work / span allows %.2f)\n", "achieved parallelism", total.parallelism,
            total.span_ns > 0 ? total.work_ns / total.span_ns : 1);
     if (total.wall_ns > 0) printf("%-22s %.2f\n", "GFLOP/s", total.flops / total.wall_ns);

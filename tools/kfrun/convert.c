@@ -6,7 +6,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct convert_options {
     const char *dialect, *weights;
@@ -33,19 +36,33 @@ static const tool_command command = {
     .notes = "An OUT that ends in .json gets the architecture alone, as to_json() has it.\n",
     .options = options};
 
+/* Beside, then renamed, so that a full disk leaves the old file as it was. */
+static kf_status write_text(const char *path, const char *text) {
+    char beside[4096];
+    if ((size_t)snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= sizeof beside)
+        return tool_fail(KF_IO, "%.40s…: the path is too long", path);
+    const int made = mkstemp(beside);
+    FILE *file = made >= 0 ? fdopen(made, "w") : NULL;
+    const mode_t mask = umask(0);
+    umask(mask);
+    bool written = file != NULL && fputs(text, file) >= 0 && fflush(file) == 0 &&
+                   fchmod(made, 0666 & ~mask) == 0 && fsync(made) == 0;
+    if (file != NULL && fclose(file) != 0) written = false;
+    if (written && rename(beside, path) == 0) return KF_OK;
+    const int error = errno;
+    if (made >= 0) unlink(beside);
+    return tool_fail(KF_IO, "cannot write %s: %s", path, strerror(error));
+}
+
 static kf_status write_json(const kf_model *model, const char *path) {
     char *text = NULL;
     kf_status status = tool_fail_kf(kf_model_to_json(model, &text));
-    if (status != KF_OK) return status;
-    FILE *file = fopen(path, "w");
-    bool written = file != NULL && fputs(text, file) >= 0;
-    if (file != NULL && fclose(file) != 0) written = false;
-    if (!written) status = tool_fail(KF_IO, "%s: %s", path, strerror(errno));
+    if (status == KF_OK) status = write_text(path, text);
     kf_free(text);
     return status;
 }
 
-static kf_status write(kf_model *model, const char *path, const convert_options *given) {
+static kf_status write_model(kf_model *model, const char *path, const convert_options *given) {
     const char *dot = strrchr(path, '.');
     if (dot != NULL && strcmp(dot, ".json") == 0) return write_json(model, path);
     if (given->weights_only) return tool_fail_kf(kf_save_weights(model, path));
@@ -63,7 +80,7 @@ kf_status kfrun_convert(int argc, char **argv) {
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");
     kf_model *model = NULL;
     status = tool_model_open(graph, argv[first], given.weights, &model);
-    if (status == KF_OK) status = write(model, argv[first + 1], &given);
+    if (status == KF_OK) status = write_model(model, argv[first + 1], &given);
     kf_graph_free(graph);
     return status;
 }

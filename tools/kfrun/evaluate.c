@@ -1,29 +1,32 @@
 /* kfrun evaluate: one line "name value" per loss and metric. */
 #include "../command/data_file.h"
+#include "../command/library_options.h"
 #include "../command/model_file.h"
 #include "../command/report.h"
 #include "../command/training.h"
 #include "commands.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct evaluate_options {
     tool_data_options data;
     tool_training_options training;
-    int64_t batch_size, threads;
+    kf_run_options run; /* the library's own */
     const char *weights;
+    bool json;
 } evaluate_options;
 
-static const tool_option options[] = {
-    TOOL_DATA_OPTIONS(evaluate_options, data),
-    TOOL_TRAINING_OPTIONS(evaluate_options, training),
-    TOOL_OPTION(evaluate_options, batch_size, "batch-size", tool_integer, .argument = "N", .low = 1,
-                .high = 1e9, .help = "default 32"),
-    TOOL_OPTION(evaluate_options, threads, "threads", tool_integer, .argument = "N", .low = 1,
-                .high = 1024, .help = "workers; default: all CPUs"),
+static const tool_option own[] = {
+    TOOL_DATA_OPTIONS(evaluate_options, data), TOOL_TRAINING_OPTIONS(evaluate_options, training),
     TOOL_OPTION(evaluate_options, weights, "weights", tool_text, .argument = "FILE.h5",
                 .help = "load the weights in this file first"),
+    TOOL_OPTION(evaluate_options, json, "json", tool_flag, .help = "print them as JSON"),
     TOOL_OPTIONS_END};
+
+static tool_option options[TOOL_MAX_OPTIONS]; /* with those of kf_evaluate */
 
 static const tool_command command = {
     .name = "kfrun evaluate",
@@ -35,15 +38,26 @@ static const tool_command command = {
              "--loss and --metrics.\n",
     .options = options};
 
+/* Names of metrics hold nothing that JSON would have to escape; what is no number is null. */
+static void print_json(const kf_model *model, const double *values) {
+    for (int32_t i = 0; i < kf_metrics(model); i++) {
+        printf("%s\"%s\": ", i > 0 ? ", " : "{", kf_metrics_name(model, i));
+        isfinite(values[i]) ? printf("%.17g", values[i]) : printf("null");
+    }
+    printf("}\n");
+}
+
 static kf_status evaluate(kf_model *model, kf_dataset *data, const evaluate_options *given) {
     kf_status status = tool_compile(model, &given->training);
     if (status != KF_OK) return status;
     const int32_t n = kf_metrics(model);
     double *values = calloc((size_t)n, sizeof *values);
     if (values == NULL) return tool_fail(KF_MEMORY, "out of memory");
-    status = tool_fail_kf(kf_evaluate(model, data, values, .batch_size = given->batch_size,
-                                      .threads = (int32_t)given->threads));
-    for (int32_t i = 0; i < n && status == KF_OK; i++)
+    kf_run_options how = given->run;
+    how.size = sizeof how;
+    status = tool_fail_kf(kf_evaluate_with(model, data, values, &how));
+    if (status == KF_OK && given->json) print_json(model, values);
+    for (int32_t i = 0; i < n && status == KF_OK && !given->json; i++)
         tool_print_value(kf_metrics_name(model, i), values[i]);
     free(values);
     return status;
@@ -53,9 +67,13 @@ kf_status kfrun_evaluate(int argc, char **argv) {
     evaluate_options given = {0};
     int first;
     bool helped;
-    kf_status status = tool_parse(&command, argc, argv, &given, &first, &helped);
+    memcpy(options, own, sizeof own);
+    kf_status status =
+        tool_add_library_options("run", offsetof(evaluate_options, run), options, TOOL_MAX_OPTIONS);
+    if (status != KF_OK) return status;
+    status = tool_parse(&command, argc, argv, &given, &first, &helped);
     if (status != KF_OK || helped) return status;
-    tool_check_threads(given.threads);
+    tool_check_threads(given.run.threads);
 
     kf_graph *graph = kf_graph_new();
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");

@@ -1,6 +1,7 @@
 #include "fitting.h"
 
 #include "../command/report.h"
+#include "class_weight.h"
 
 #include <math.h>
 #include <signal.h>
@@ -73,6 +74,7 @@ static kf_status make_callbacks(const train_options *given, kf_fit_options *how)
         status = add(how, &n, "reduce_lr_on_plateau", given->reduce_lr);
     if (status == KF_OK && given->early_stopping != NULL)
         status = add(how, &n, "early_stopping", given->early_stopping);
+    if (status == KF_OK && given->terminate_on_nan) status = add(how, &n, "terminate_on_nan", "");
     if (status == KF_OK && given->csv != NULL) status = take(how, &n, kf_csv_logger(given->csv));
     if (status == KF_OK && given->tensorboard != NULL)
         status = take(how, &n, kf_tensorboard(given->tensorboard));
@@ -109,7 +111,19 @@ static void print_json(const kf_history *history) {
     printf("], \"data_idle_seconds\": [");
     for (int32_t epoch = 0; epoch < epochs; epoch++)
         printf("%s%.6f", epoch > 0 ? ", " : "", kf_history_data_idle(history, epoch));
+    printf("], \"bottleneck\": [");
+    for (int32_t epoch = 0; epoch < epochs; epoch++)
+        printf("%s\"%s\"", epoch > 0 ? ", " : "", kf_history_bottleneck(history, epoch));
     printf("]}\n");
+}
+
+/* Who waited for whom, epoch by epoch: no result, so not on standard output. */
+static void print_data_times(const kf_history *history) {
+    for (int32_t epoch = 0; epoch < kf_history_epochs(history); epoch++)
+        tool_say("epoch %d: training waited %.3f s for data, reading ahead waited %.3f s for "
+                 "training; the bottleneck is %s",
+                 epoch + 1, kf_history_data_wait(history, epoch),
+                 kf_history_data_idle(history, epoch), kf_history_bottleneck(history, epoch));
 }
 
 /* Training goes on with a loss that is no number, as Keras does; but what comes of it is not worth
@@ -125,47 +139,36 @@ static kf_status check_finite(const kf_history *history) {
 
 /* --- the fit ---------------------------------------------------------------------------------- */
 
-static kf_fit_options options_of(const train_options *given, kf_dataset *validation,
-                                 kf_history *history) {
-    return (kf_fit_options){.size = sizeof(kf_fit_options),
-                            .batch_size = given->batch_size,
-                            .epochs = (int32_t)given->epochs,
-                            .initial_epoch = (int32_t)given->initial_epoch,
-                            .validation_split = (float)given->validation_split,
-                            .validation_data = validation,
-                            .shuffle = given->shuffle,
-                            .shuffle_window = given->shuffle_window,
-                            .seed = given->seed,
-                            .threads = (int32_t)given->threads,
-                            .data_workers = (int32_t)given->data_workers,
-                            .max_queue_size = (int32_t)given->max_queue_size,
-                            .history = history,
-                            .resume = given->resume,
-                            .checkpoint = given->checkpoint,
-                            .checkpoint_batches = given->checkpoint_batches};
-}
-
 static kf_status fit(kf_model *model, kf_dataset *data, kf_dataset *validation,
                      const train_options *given) {
     kf_history *history = kf_history_new();
     if (history == NULL) return tool_fail(KF_MEMORY, "out of memory");
-    kf_fit_options how = options_of(given, validation, history);
+    kf_fit_options how = given->fit;
+    how.size = sizeof how;
+    how.history = history;
+    how.validation_data = validation;
+    class_weights *classes = NULL;
     kf_status status = make_callbacks(given, &how);
+    if (status == KF_OK && given->class_weights.count > 0)
+        status = kfrun_class_weights_read(&given->class_weights, &classes);
+    if (classes != NULL) how.class_weight = kfrun_class_weights_list(classes);
     if (status == KF_OK) {
         suspend_on_signals(model);
         status = kf_fit_with(model, data, &how);
         if (status != KF_STOPPED || !interrupted) tool_fail_kf(status);
     }
     if (status == KF_OK) status = check_finite(history);
+    if (status == KF_OK && given->data_times) print_data_times(history);
     if (status == KF_OK) given->json ? print_json(history) : print_last_epoch(history);
     for (int i = 0; i < KF_MAX_CALLBACKS; i++) kf_callback_free(how.callbacks[i]);
+    kfrun_class_weights_free(classes);
     kf_history_free(history);
     return status;
 }
 
 /* The exit code of a program that a signal ended. */
 static kf_status stopped(kf_model *model, const train_options *given) {
-    const char *path = given->checkpoint != NULL ? given->checkpoint : given->save;
+    const char *path = given->fit.checkpoint != NULL ? given->fit.checkpoint : given->save;
     const kf_status status = path != NULL ? tool_fail_kf(kf_save(model, path)) : KF_OK;
     if (status != KF_OK) return status;
     tool_fail(KF_STOPPED, "stopped by a signal%s%s%s",

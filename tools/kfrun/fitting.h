@@ -10,14 +10,12 @@
 typedef struct train_options {
     tool_data_options data;
     tool_training_options training;
-    int64_t epochs, initial_epoch, batch_size, threads, verbose;
-    int64_t data_workers, max_queue_size, shuffle_window, checkpoint_batches;
-    double validation_split;
-    const char *validation_data, *shuffle, *weights, *save, *checkpoint;
+    kf_fit_options fit; /* the library's own */
+    int64_t verbose;
+    const char *validation_data, *weights, *save;
     const char *csv, *tensorboard, *early_stopping, *reduce_lr;
-    tool_list callbacks;
-    uint64_t seed;
-    bool resume, json;
+    tool_list callbacks, class_weights;
+    bool json, terminate_on_nan, data_times;
 } train_options;
 
 /* Trains, prints the results, saves. After SIGINT or SIGTERM the batch is finished, the model saved

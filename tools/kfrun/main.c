@@ -1,4 +1,5 @@
 /* kfrun trains, evaluates and runs Keras models on HDF5 data from the command line. */
+#include "../command/library_options.h"
 #include "../command/report.h"
 #include "commands.h"
 
@@ -15,7 +16,7 @@ static const struct {
     {"predict", kfrun_predict, "write a model's outputs for a data file"},
     {"summary", kfrun_summary, "the layers, shapes and parameters of a model"},
     {"convert", kfrun_convert, "a model file into another dialect, weights or JSON"},
-    {"check", kfrun_check, "whether a model or data file can be used"},
+    {"check", kfrun_check, "whether a model file can be used"},
     {"data", kfrun_data, "make and inspect data files"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -24,10 +25,35 @@ static void print_help(void) {
     printf("usage: kfrun COMMAND … [options]\n\ncommands:\n");
     for (int i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].purpose);
+    printf("\nwhat there is, with all options, by 'kfrun help NAME':\n");
+    tool_print_topics();
     printf("\n'kfrun COMMAND --help' says more. A MODEL is a Keras .h5 file or the JSON of\n"
            "to_json(); DATA is an HDF5 file, or FILE:group for one group of it.\n"
            "Exit codes: 0 done, 2 wrong usage, 3 wrong model or data, 4 input/output,\n"
            "5 out of memory, 6 diverged, 7 stopped, 128 + N stopped by signal N.\n");
+}
+
+/* Commands answer for themselves; the rest is what the library tells of. */
+static kf_status help_on(int argc, char **argv) {
+    for (int i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(argv[0], commands[i].name) != 0) continue;
+        char *asked[] = {argv[0], argc > 1 ? argv[1] : (char[]){"--help"}, (char[]){"--help"},
+                         NULL};
+        return commands[i].run(argc > 1 ? 3 : 2, asked);
+    }
+    bool known;
+    tool_print_topic(argv[0], &known);
+    return known ? KF_OK : tool_fail(KF_USAGE, "nothing is called '%s'; see 'kfrun help'", argv[0]);
+}
+
+static kf_status refuse(const char *command) {
+    const char *names[N_COMMANDS];
+    for (int i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
+    const char *meant = tool_nearest(command, names, N_COMMANDS);
+    if (meant == NULL)
+        return tool_fail(KF_USAGE, "unknown command '%s'; see 'kfrun help'", command);
+    return tool_fail(KF_USAGE, "unknown command '%s'; did you mean %s? see 'kfrun help'", command,
+                     meant);
 }
 
 static kf_status run(int argc, char **argv) {
@@ -39,14 +65,9 @@ static kf_status run(int argc, char **argv) {
         return KF_OK;
     }
     const int asks = strcmp(argv[1], "help") == 0;
-    if (asks && argc > 2) { /* kfrun help train */
-        for (int i = 0; i < N_COMMANDS; i++)
-            if (strcmp(argv[2], commands[i].name) == 0)
-                return commands[i].run(2, (char *[]){argv[2], (char[]){"--help"}, NULL});
-        return tool_fail(KF_USAGE, "unknown command '%s'; see 'kfrun help'", argv[2]);
-    }
+    if (asks && argc > 2) return help_on(argc - 2, argv + 2);
     if (!asks && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0)
-        return tool_fail(KF_USAGE, "unknown command '%s'; see 'kfrun help'", argv[1]);
+        return refuse(argv[1]);
     print_help();
     return KF_OK;
 }

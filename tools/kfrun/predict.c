@@ -1,5 +1,6 @@
 /* kfrun predict: the outputs of a model for all samples, batch by batch into a file. */
 #include "../command/data_file.h"
+#include "../command/library_options.h"
 #include "../command/model_file.h"
 #include "../command/report.h"
 #include "../command/training.h"
@@ -9,21 +10,19 @@
 
 typedef struct predict_options {
     tool_data_options data;
-    int64_t batch_size, threads;
+    kf_run_options run; /* the library's own */
     const char *weights, *output;
 } predict_options;
 
-static const tool_option options[] = {
+static const tool_option own[] = {
     TOOL_OPTION(predict_options, output, "output", tool_text, .argument = "OUT.h5",
                 .help = "the file to write (required)"),
     TOOL_DATA_OPTIONS(predict_options, data),
-    TOOL_OPTION(predict_options, batch_size, "batch-size", tool_integer, .argument = "N", .low = 1,
-                .high = 1e9, .help = "default 32"),
-    TOOL_OPTION(predict_options, threads, "threads", tool_integer, .argument = "N", .low = 1,
-                .high = 1024, .help = "workers; default: all CPUs"),
     TOOL_OPTION(predict_options, weights, "weights", tool_text, .argument = "FILE.h5",
                 .help = "load the weights in this file first"),
     TOOL_OPTIONS_END};
+
+static tool_option options[TOOL_MAX_OPTIONS]; /* with those of kf_predict */
 
 static const tool_command command = {
     .name = "kfrun predict",
@@ -59,8 +58,8 @@ static kf_status append(void *context, int32_t output, int64_t first_row, int64_
 static kf_status predict(kf_model *model, kf_dataset *data, const predict_options *given) {
     kf_writer *writer = kf_writer_new(given->output);
     if (writer == NULL) return tool_fail_kf(kf_last_status());
-    const kf_run_options how = {
-        .size = sizeof how, .batch_size = given->batch_size, .threads = (int32_t)given->threads};
+    kf_run_options how = given->run;
+    how.size = sizeof how;
     kf_status status = add_fields(writer, model);
     if (status == KF_OK) status = tool_fail_kf(kf_predict_to(model, data, append, writer, &how));
     if (status == KF_OK) status = tool_fail_kf(kf_writer_close(writer));
@@ -72,10 +71,14 @@ kf_status kfrun_predict(int argc, char **argv) {
     predict_options given = {0};
     int first;
     bool helped;
-    kf_status status = tool_parse(&command, argc, argv, &given, &first, &helped);
+    memcpy(options, own, sizeof own);
+    kf_status status =
+        tool_add_library_options("run", offsetof(predict_options, run), options, TOOL_MAX_OPTIONS);
+    if (status != KF_OK) return status;
+    status = tool_parse(&command, argc, argv, &given, &first, &helped);
     if (status != KF_OK || helped) return status;
     if (given.output == NULL) return tool_fail(KF_USAGE, "give --output OUT.h5");
-    tool_check_threads(given.threads);
+    tool_check_threads(given.run.threads);
 
     kf_graph *graph = kf_graph_new();
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");

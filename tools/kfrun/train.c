@@ -1,5 +1,6 @@
 /* kfrun train: the checks that need no training come first, so that hours are not lost to a typing
  * error in --save. */
+#include "../command/library_options.h"
 #include "../command/model_file.h"
 #include "../command/report.h"
 #include "commands.h"
@@ -12,60 +13,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const tool_option options[] = {
+/* What kfrun adds to the options of kf_fit. */
+static const tool_option own[] = {
     TOOL_DATA_OPTIONS(train_options, data),
     TOOL_TRAINING_OPTIONS(train_options, training),
-    TOOL_OPTION(train_options, epochs, "epochs", tool_integer, .argument = "N", .low = 1,
-                .high = 1e9, .help = "the number of the last epoch; default 1"),
-    TOOL_OPTION(train_options, initial_epoch, "initial-epoch", tool_integer, .argument = "N",
-                .low = 0, .high = 1e9, .help = "the epoch to begin with; default 0"),
-    TOOL_OPTION(train_options, batch_size, "batch-size", tool_integer, .argument = "N", .low = 1,
-                .high = 1e9, .help = "default 32"),
-    TOOL_OPTION(train_options, validation_split, "validation-split", tool_real,
-                .argument = "FRACTION", .low = 1e-9, .high = 0.999999,
-                .help = "keep this part of the samples, the last ones, for validation"),
     TOOL_OPTION(train_options, validation_data, "validation-data", tool_text, .argument = "DATA",
                 .help = "validate on these after each epoch: FILE or FILE:group"),
-    TOOL_OPTION(train_options, shuffle, "shuffle", tool_choice, .argument = "HOW",
-                .choices = "true|batch|false|window",
-                .help = "true (default), batch, false, or window: mixes inside of file chunks"),
-    TOOL_OPTION(train_options, shuffle_window, "shuffle-window", tool_integer, .argument = "ROWS",
-                .low = 1, .high = 1e12, .help = "that are mixed at a time; default: 64 batches"),
-    TOOL_OPTION(train_options, seed, "seed", tool_seed, .argument = "N",
-                .help = "of initial weights, dropout and shuffling"),
-    TOOL_OPTION(train_options, threads, "threads", tool_integer, .argument = "N", .low = 1,
-                .high = 1024, .help = "workers; default: all CPUs"),
-    TOOL_OPTION(train_options, data_workers, "data-workers", tool_integer, .argument = "N",
-                .low = -1, .high = 1024, .help = "threads that read ahead; -1: none; default 1"),
-    TOOL_OPTION(train_options, max_queue_size, "max-queue-size", tool_integer, .argument = "N",
-                .low = 1, .high = 1e6, .help = "batches read ahead; default 10"),
+    TOOL_OPTION(train_options, class_weights, "class-weight", tool_texts,
+                .argument = "[OUTPUT=]CLASS:WEIGHT,…",
+                .help = "weights of classes, or a .json file of them; repeatable"),
     TOOL_OPTION(train_options, early_stopping, "early-stopping", tool_text, .argument = "ARGS",
                 .help = "such as \"patience=3, restore_best_weights=True\""),
     TOOL_OPTION(train_options, reduce_lr, "reduce-lr", tool_text, .argument = "ARGS",
                 .help = "on a plateau, such as \"factor=0.5, patience=2\""),
+    TOOL_OPTION(train_options, terminate_on_nan, "terminate-on-nan", tool_flag,
+                .help = "stop after a batch whose loss is no finite number"),
     TOOL_OPTION(train_options, callbacks, "callback", tool_texts, .argument = "TEXT",
-                .help = "such as \"terminate_on_nan\"; repeatable"),
+                .help = "see 'kfrun help callbacks'; repeatable"),
     TOOL_OPTION(train_options, csv, "csv", tool_text, .argument = "FILE.csv",
                 .help = "write a line of logs per epoch"),
     TOOL_OPTION(train_options, tensorboard, "tensorboard", tool_text, .argument = "FOLDER",
                 .help = "write event files for TensorBoard"),
-    TOOL_OPTION(train_options, checkpoint, "checkpoint", tool_text, .argument = "FILE.h5",
-                .help = "save here while training, to go on from by --resume"),
-    TOOL_OPTION(train_options, checkpoint_batches, "checkpoint-batches", tool_integer,
-                .argument = "N", .low = 1, .high = 1e12,
-                .help = "after every so many batches; default: after every epoch"),
-    TOOL_OPTION(train_options, resume, "resume", tool_flag,
-                .help = "go on from --checkpoint if it is there, else from MODEL"),
-    TOOL_OPTION(train_options, json, "json", tool_flag,
-                .help = "print the history as JSON; progress goes to standard error"),
     TOOL_OPTION(train_options, weights, "weights", tool_text, .argument = "FILE.h5",
                 .help = "start from the weights in this file"),
     TOOL_OPTION(train_options, save, "save", tool_text, .argument = "OUT.h5",
                 .help = "save the trained model as a Keras .h5 file"),
+    TOOL_OPTION(train_options, json, "json", tool_flag,
+                .help = "print the history as JSON; progress goes to standard error"),
+    TOOL_OPTION(train_options, data_times, "data-times", tool_flag,
+                .help = "say for each epoch whether training or data was waited for"),
     TOOL_OPTION(train_options, verbose, "verbose", tool_integer, .argument = "0|1|2", .low = 0,
                 .high = 2,
                 .help = "0 silent, 1 a bar, 2 a line per epoch; default: 1 on a terminal, else 2"),
     TOOL_OPTIONS_END};
+
+/* And those of kf_fit, as the library tells of them. */
+static tool_option options[TOOL_MAX_OPTIONS];
 
 static const tool_command command = {
     .name = "kfrun train",
@@ -76,9 +59,12 @@ static const tool_command command = {
     .notes = "The progress and then the last epoch's loss and metrics are written to standard\n"
              "output. SIGINT (Ctrl-C) and SIGTERM stop after the current batch, save to\n"
              "--checkpoint or --save, and exit with 130 or 143. What goes on by --resume, with\n"
-             "the same options, ends with the same bits as if it had never been stopped.\n"
-             "Callbacks: early_stopping, reduce_lr_on_plateau, learning_rate_scheduler,\n"
-             "model_checkpoint, csv_logger, tensorboard, terminate_on_nan.\n",
+             "the same options, ends with the same bits as if it had never been stopped: from\n"
+             "--checkpoint if it is there, else from MODEL. --seed is that of initial weights\n"
+             "and dropout, too. Datasets called OUTPUT_sample_weight weigh the samples of an\n"
+             "output, sample_weight those of the only one.\n"
+             "'kfrun help optimizers', and so on for losses, metrics, callbacks, preparations,\n"
+             "lists what there is, with all options.\n",
     .options = options};
 
 /* The saved file will appear by a rename in its folder: can a file be made there? */
@@ -101,30 +87,31 @@ static kf_status open_data(const char *path, const train_options *given, const k
     kf_status status = tool_data_open(path, &given->data, model, data);
     if (status != KF_OK || given->validation_data == NULL) return status;
     tool_data_options same = given->data;
-    /* --group chooses within DATA; other data say their own group */
-    same.group = NULL;
+    /* --group and --rows choose within DATA; other data say their own group */
+    same.group = same.rows = NULL;
     return tool_data_open(given->validation_data, &same, model, validation);
 }
 
 static kf_status check_options(const train_options *given) {
-    if (given->validation_data != NULL && given->validation_split > 0)
+    if (given->validation_data != NULL && given->fit.validation_split > 0)
         return tool_fail(KF_USAGE, "give --validation-split or --validation-data, not both");
-    if (given->checkpoint_batches > 0 && given->checkpoint == NULL)
+    if (given->fit.checkpoint_batches > 0 && given->fit.checkpoint == NULL)
         return tool_fail(KF_USAGE, "--checkpoint-batches needs --checkpoint");
     kf_status status = given->save != NULL ? check_writable(given->save) : KF_OK;
-    if (status == KF_OK && given->checkpoint != NULL) status = check_writable(given->checkpoint);
-    tool_check_threads(given->threads);
+    const char *checkpoint = given->fit.checkpoint;
+    if (status == KF_OK && checkpoint != NULL) status = check_writable(checkpoint);
+    tool_check_threads(given->fit.threads);
     return status;
 }
 
 /* What a run goes on from is compiled as it was. */
 static kf_status train(kf_graph *graph, const char *model_path, const char *data_path,
                        train_options *given) {
-    const bool goes_on =
-        given->resume && given->checkpoint != NULL && access(given->checkpoint, F_OK) == 0;
+    const char *checkpoint = given->fit.checkpoint;
+    const bool goes_on = given->fit.resume && checkpoint != NULL && access(checkpoint, F_OK) == 0;
     kf_model *model = NULL;
     kf_dataset *data = NULL, *validation = NULL;
-    kf_status status = tool_model_open(graph, goes_on ? given->checkpoint : model_path,
+    kf_status status = tool_model_open(graph, goes_on ? checkpoint : model_path,
                                        goes_on ? NULL : given->weights, &model);
     if (status == KF_OK) status = open_data(data_path, given, model, &data, &validation);
     if (status == KF_OK && !goes_on) status = tool_compile(model, &given->training);
@@ -135,13 +122,17 @@ static kf_status train(kf_graph *graph, const char *model_path, const char *data
 }
 
 kf_status kfrun_train(int argc, char **argv) {
-    train_options given = {.verbose = isatty(STDOUT_FILENO) ? 1 : 2, .epochs = 1};
+    train_options given = {.verbose = isatty(STDOUT_FILENO) ? 1 : 2};
     int first;
     bool helped;
-    kf_status status = tool_parse(&command, argc, argv, &given, &first, &helped);
+    memcpy(options, own, sizeof own);
+    kf_status status =
+        tool_add_library_options("fit", offsetof(train_options, fit), options, TOOL_MAX_OPTIONS);
+    if (status != KF_OK) return status;
+    status = tool_parse(&command, argc, argv, &given, &first, &helped);
     if (status != KF_OK || helped) return status;
     if ((status = check_options(&given)) != KF_OK) return status;
-    kf_graph *graph = kf_graph_new(.seed = given.seed);
+    kf_graph *graph = kf_graph_new(.seed = given.fit.seed);
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");
     status = train(graph, argv[first], argv[first + 1], &given);
     kf_graph_free(graph);
