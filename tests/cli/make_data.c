@@ -82,6 +82,13 @@ static void write_vectors(void) {
     field = add(writer, field, "test/x", KF_FLOAT32, four, TEST_ROWS, x);
     add(writer, field, "test/y", KF_INT32, one, TEST_ROWS, y);
     finish(writer);
+    float weights[ROWS];
+    for (int i = 0; i < ROWS; i++) weights[i] = (float)(1 + i % 3);
+    writer = create("weighted.h5");
+    field = add(writer, 0, "x", KF_FLOAT32, four, ROWS, x);
+    field = add(writer, field, "y", KF_INT32, one, ROWS, y);
+    add(writer, field, "y_sample_weight", KF_FLOAT32, one, ROWS, weights);
+    finish(writer);
     y[13] = 7;
     writer = create("wrong_label.h5");
     add(writer, add(writer, 0, "x", KF_FLOAT32, four, ROWS, x), "y", KF_INT32, one, ROWS, y);

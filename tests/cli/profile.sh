@@ -83,4 +83,22 @@ it 'one worker cannot overlap with itself: the test above can fail'
 exits 0 kfprof "$inception" --random --batch-size 8 --steps 2 --threads 1 --trace alone.json
 if overlap alone.json; then complain 'an overlap on one worker'; fi
 
+it '--simulate tells what other numbers of workers would make of the step'
+exits 0 kfprof "$inception" --random --batch-size 8 --steps 3 --threads 1 --simulate 1,2,128
+prints '^workers +step +speed-up +efficiency +bound +of bound$'
+prints '^1 .* 1\.00 '
+prints '^2 '
+prints '^128 '
+prints '^what 128 workers would wait for$'
+# replayed on as many workers as were measured, the step takes as long as its work
+replayed() {
+    awk '/^work per step/ { work = $4 } $1 == 1 { step = $2 }
+         END { exit !(step >= work * 0.99 && step <= work * 1.2) }' "$1"
+}
+holds replayed "$out"
+exits 2 kfprof "$models/mlp.json" --random --simulate 1,x
+complains "--simulate: .*got 'x'"
+exits 2 kfprof "$models/mlp.json" --random --simulate 0
+exits 2 kfprof "$models/mlp.json" --random --simulate '1;2'
+
 finish

@@ -29,6 +29,7 @@ exits 0 long_run --save parts.h5 --csv parts.csv --checkpoint run.h5 --checkpoin
 holds cmp whole.h5 parts.h5
 holds cmp whole.csv parts.csv
 holds test "$final" = "$(cat "$out")"
+holds test -z "$(find . -name '.kf-*')"
 
 it 'SIGTERM finishes the batch, saves, says where, and exits with 143'
 in_place=exec long_run --epochs 100000 --checkpoint term.h5 >"$out" 2>"$err" &
@@ -63,6 +64,14 @@ exits 0 kfrun evaluate three.h5 good.h5
 prints '^loss '
 exits 0 kfrun convert whole.h5 plain.json
 exits 0 kfrun summary plain.json
+cp plain.json kept.json
+exits 4 kfrun convert whole.h5 /proc/nowhere/plain.json
+complains '^kfrun: cannot write /proc/nowhere/plain.json: '
+if [ -z "${TSAN_OPTIONS:-}" ]; then # the thread sanitizer itself needs large files
+    exits 4 bash -c 'ulimit -f 0; kfrun convert whole.h5 plain.json'
+    holds cmp plain.json kept.json
+    holds test "$(find . -name 'plain.json?*')" = ''
+fi
 exits 0 kfrun convert whole.h5 bare.h5 --no-optimizer
 exits 0 kfrun check bare.h5
 prints '^compiled no'

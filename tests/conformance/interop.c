@@ -90,8 +90,7 @@ static bool check_file(const char *folder, const char *file) {
     char *path = kfi_format("%s/%s", folder, file);
     kf_graph *graph = kf_graph_new();
     const char *reason = reason_to_refuse(file);
-    kf_model *model = kf_load_with(
-        graph, path, &(kf_load_options){.size = sizeof(kf_load_options), .no_compile = true});
+    kf_model *model = kf_load(graph, path);
     bool good = true;
     kf_status status = kf_model_error(model);
     if (reason)

@@ -5,10 +5,18 @@
 #include "io/hdf5_file.h"
 #include "tests/io/scratch.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 enum { ROWS = 1000 };
+
+static kf_status gather(kf_dataset *dataset, int32_t field, const int64_t *rows, int64_t n,
+                        kf_dtype as, void *out) {
+    const kfi_request what = {.field = field, .rows = n, .as = as, .epoch = KF_ANY};
+    return kfi_dataset_gather(dataset, &what, rows, out);
+}
 
 static void arrays(void **state) {
     (void)state;
@@ -32,12 +40,12 @@ static void arrays(void **state) {
     assert_int_equal(kf_dataset_read(dataset, 0, 4, 2, KF_FLOAT32, x), KF_OK);
     assert_true(x[0] == 16 && x[7] == 23);
     int64_t y[3];
-    assert_int_equal(kfi_dataset_gather(dataset, 1, (int64_t[]){5, 0, 1}, 3, KF_INT64, y), KF_OK);
+    assert_int_equal(gather(dataset, 1, (int64_t[]){5, 0, 1}, 3, KF_INT64, y), KF_OK);
     assert_true(y[0] == 5 && y[1] == 0 && y[2] == 1);
     assert_int_equal(kf_dataset_read(dataset, 0, 5, 2, KF_FLOAT32, x), KF_USAGE);
     assert_int_equal(kf_dataset_read(dataset, 2, 0, 1, KF_FLOAT32, x), KF_USAGE);
     assert_int_equal(kf_dataset_read(dataset, 0, 0, 1, (kf_dtype)77, x), KF_USAGE);
-    assert_int_equal(kfi_dataset_gather(dataset, 1, (int64_t[]){5, 6}, 2, KF_INT64, y), KF_USAGE);
+    assert_int_equal(gather(dataset, 1, (int64_t[]){5, 6}, 2, KF_INT64, y), KF_USAGE);
     kf_dataset_free(dataset);
     kf_dataset_free(NULL);
 }
@@ -99,7 +107,7 @@ static void by_group(void **state) {
     int32_t y[4];
     const int64_t rows[] = {999, 3, 4, 0};
     const int32_t label = kfi_dataset_find(dataset, "label");
-    assert_int_equal(kfi_dataset_gather(dataset, label, rows, 4, KF_INT32, y), KF_OK);
+    assert_int_equal(gather(dataset, label, rows, 4, KF_INT32, y), KF_OK);
     for (int i = 0; i < 4; i++) assert_int_equal(y[i], rows[i]);
     kf_dataset_free(dataset);
     dataset = kf_dataset_open(scratch("p.h5"), .group = "/test/");
@@ -280,6 +288,53 @@ static void from_threads(void **state) {
     kf_dataset_free(dataset);
 }
 
+static kf_dataset *open_copy(const char *name) {
+    const float x[2000] = {0};
+    const kf_shape one = {0};
+    kf_writer *writer = kf_writer_new(scratch(name));
+    assert_int_equal(kf_writer_add_field(writer, "x", KF_FLOAT32, &one), KF_OK);
+    assert_int_equal(kf_writer_append(writer, 0, 2000, x), KF_OK);
+    assert_int_equal(kf_writer_close(writer), KF_OK);
+    kf_writer_free(writer);
+    kf_dataset *dataset = kf_dataset_open(scratch(name));
+    assert_non_null(dataset);
+    return dataset;
+}
+
+static void refuses_to_read(kf_dataset *dataset, const char *message) {
+    float x[2000];
+    assert_int_equal(kf_dataset_read(dataset, 0, 0, 2000, KF_FLOAT32, x), KF_IO);
+    assert_error_has(message, kf_last_error());
+    kf_dataset_free(dataset);
+}
+
+/* Not zeros, and not a mixture of old and new rows. */
+static void changed_meanwhile(void **state) {
+    (void)state;
+    kf_dataset *dataset = open_copy("cut.h5");
+    assert_int_equal(truncate(scratch("cut.h5"), 4000), 0);
+    refuses_to_read(dataset, "cut.h5' was changed while it was read: it has 4000 bytes now");
+
+    dataset = open_copy("touched.h5");
+    const struct timespec later[2] = {{.tv_sec = 2000000000}, {.tv_sec = 2000000000}};
+    FILE *file = fopen(scratch("touched.h5"), "r+b");
+    assert_int_equal(fseek(file, -100, SEEK_END), 0);
+    assert_int_equal(fputc(1, file), 1);
+    fclose(file);
+    assert_int_equal(utimensat(AT_FDCWD, scratch("touched.h5"), later, 0), 0);
+    refuses_to_read(dataset, "touched.h5' was changed while it was read");
+}
+
+/* A new file under the same name is another file: the old one is read on. */
+static void replaced_meanwhile(void **state) {
+    (void)state;
+    kf_dataset *dataset = open_copy("replaced.h5");
+    kf_dataset_free(open_copy("replaced.h5"));
+    float x[2000];
+    assert_int_equal(kf_dataset_read(dataset, 0, 0, 2000, KF_FLOAT32, x), KF_OK);
+    kf_dataset_free(dataset);
+}
+
 static void writer_trace(void **state) {
     (void)state;
     const int entries = scratch_entries();
@@ -374,6 +429,8 @@ int main(void) {
         SENTENCE("one field is scaled, the others are as they were", scaled),
         SENTENCE("all arrays of a file are listed, whatever their lengths", listed),
         SENTENCE("several threads read one dataset", from_threads),
+        SENTENCE("a file that is changed while it is read is an error", changed_meanwhile),
+        SENTENCE("a file that is replaced while it is read is not", replaced_meanwhile),
         SENTENCE("a writer that is not closed leaves no trace", writer_trace),
         SENTENCE("wrong use of a writer is refused", writer_usage),
         SENTENCE("any allocation may fail in reading, cleanly", any_allocation_fails),

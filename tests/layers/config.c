@@ -54,6 +54,9 @@ static void others(void **state) {
     config_is(kf_reshape({-1, 2}), "{'target_shape': [-1, 2]}");
     config_is(kf_dropout(0.3f), "{'rate': 0.3, 'noise_shape': None, 'seed': None}");
     config_is(kf_dropout(0.5f, .seed = 7), "{'rate': 0.5, 'noise_shape': None, 'seed': 7}");
+    config_is(kf_dropout(0.333333333333),
+              "{'rate': 0.333333333333, 'noise_shape': None, 'seed': None}");
+    config_is(kf_leaky_relu(.alpha = 0.1), "{'alpha': 0.10000000149011612}"); /* cast_to_floatx */
     config_is(kf_activation("relu"), "{'activation': 'relu'}");
     config_is(kf_add(), "{}");
     config_is(kf_concatenate(.axis = 1), "{'axis': 1}");
@@ -63,6 +66,35 @@ static void others(void **state) {
               "'moving_mean_initializer': Zeros(), 'moving_variance_initializer': Ones(), "
               "'beta_regularizer': None, 'gamma_regularizer': None, 'beta_constraint': None, "
               "'gamma_constraint': None}");
+}
+
+static void embedding(void **state) {
+    (void)state;
+    config_is(kf_embedding(3, 2, .embeddings_regularizer = "l2", .activity_regularizer = "l1(0.5)",
+                           .embeddings_constraint = "non_neg", .mask_zero = true),
+              "{'batch_input_shape': [None, None], 'dtype': 'float32', 'input_dim': 3, "
+              "'output_dim': 2, "
+              "'embeddings_initializer': RandomUniform(minval=-0.05, maxval=0.05, seed=None), "
+              "'embeddings_regularizer': L1L2(l1=0.0, l2=0.009999999776482582), "
+              "'activity_regularizer': L1L2(l1=0.5, l2=0.0), 'embeddings_constraint': NonNeg(), "
+              "'mask_zero': True, 'input_length': None}");
+}
+
+static void legacy_layers(void **state) {
+    (void)state;
+    config_is(kf_maxout_dense(3, .W_regularizer = "l2", .no_bias = true),
+              "{'output_dim': 3, 'init': " GLOROT ", 'nb_feature': 4, "
+              "'W_regularizer': L1L2(l1=0.0, l2=0.009999999776482582), 'b_regularizer': None, "
+              "'activity_regularizer': None, 'W_constraint': None, 'b_constraint': None, "
+              "'bias': False, 'input_dim': None}");
+    config_is(kf_layer_named("MaxoutDense", "3, 2, 'ones'"),
+              "{'output_dim': 3, 'init': Ones(), 'nb_feature': 2, 'W_regularizer': None, "
+              "'b_regularizer': None, 'activity_regularizer': None, 'W_constraint': None, "
+              "'b_constraint': None, 'bias': True, 'input_dim': None}");
+    config_is(kf_highway(.activation = "relu", .input_dim = 5),
+              "{'init': " GLOROT ", 'activation': 'relu', 'W_regularizer': None, "
+              "'b_regularizer': None, 'activity_regularizer': None, 'W_constraint': None, "
+              "'b_constraint': None, 'bias': True, 'input_dim': 5}");
 }
 
 static void zero_is_said_by_keywords(void **state) {
@@ -169,8 +201,10 @@ static void registry(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        SENTENCE("an embedding's objects are written as Keras writes them", embedding),
         SENTENCE("Dense and Conv2D have Keras's configuration", kernels),
         SENTENCE("and so have the others", others),
+        SENTENCE("layers of Keras 1 keep the names of their arguments", legacy_layers),
         SENTENCE("zero can be said where it is not the default", zero_is_said_by_keywords),
         SENTENCE("aliases of initializers become Keras's classes", aliases_become_classes),
         SENTENCE("wrong initializers are refused", bad_initializers),

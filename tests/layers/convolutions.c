@@ -137,6 +137,10 @@ static void refusals(void **state) {
     (void)state;
     FAILS(kf_apply(kf_conv1d(3, {3}, .padding = "sme"), kf_input(g, {8, 1})),
           "conv1d_1: padding must be one of valid, same, causal; got 'sme'");
+    FAILS(kf_apply(kf_conv1d(3, {3}, .padding = "causal", .data_format = "channels_first"),
+                   kf_input(g, {1, 8})),
+          "conv1d_1: When using causal padding in `Conv1D`, `data_format` must be "
+          "\"channels_last\" (temporal data).");
     FAILS(kf_apply(kf_conv3d(3, {3}, .padding = "causal"), kf_input(g, {8, 8, 8, 1})),
           "conv3d_1: padding must be one of valid, same; got 'causal'");
     FAILS(kf_apply(kf_conv1d(3, {3}, .strides = {2}, .dilation_rate = {2}), kf_input(g, {8, 1})),

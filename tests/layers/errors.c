@@ -36,6 +36,12 @@ static void wrong_options(void **state) {
           "dropout_1: rate must be a number from 0 to 1; got 1.5");
     FAILS(kf_apply(kf_dropout(0.5f, .noise_shape = {KF_ANY, 1}), kf_input(g, {3, 3})),
           "dropout_1: noise_shape (None, 1) does not stretch to the input's shape (None, 3, 3)");
+    FAILS(kf_apply(kf_relu(.max_value = -1), kf_input(g, {3})),
+          "re_lu_1: max_value of ReLU layer cannot be negative value: -1");
+    FAILS(kf_apply(kf_relu(.negative_slope = -0.5f), kf_input(g, {3})),
+          "re_lu_1: negative_slope of ReLU layer cannot be negative value: -0.5");
+    FAILS(kf_apply(kf_embedding(3, 2, .embeddings_regularizer = "l3"), kf_input(g, {3})),
+          "embedding_1: embeddings_regularizer must be one of L1L2, l1, l2, l1_l2; got 'l3'");
     FAILS(kf_apply(kf_reshape({-1, -1}), kf_input(g, {3})),
           "reshape_1: Can only specify one unknown dimension.");
     FAILS(kf_apply(kf_dense(3, .name = ""), kf_input(g, {3})), "dense_1: name must not be empty");
@@ -104,11 +110,12 @@ static void too_small_for_a_window(void **state) {
 static void wrong_merges(void **state) {
     (void)state;
     FAILS(kf_apply(kf_add(), kf_input(g, {4})),
-          "add_1: A merge layer should be called on a list of at least 2 inputs. Got 1 inputs");
+          "add_1: A merge layer should be called on a list of at least 2 inputs. Got 1 inputs.");
     FAILS(kf_apply(kf_multiply(), kf_input(g, {4, 3}), kf_input(g, {5, 3})),
           "multiply_1: Operands could not be broadcast together with shapes (4, 3) (5, 3)");
     FAILS(kf_apply(kf_add(), kf_input(g, {4}, .batch_size = 2), kf_input(g, {4}, .batch_size = 3)),
-          "add_1: Can not merge tensors with different batch sizes: 2 and 3");
+          "add_1: Can not merge tensors with different batch sizes. Got tensors with shapes : [(2, "
+          "4), (3, 4)]");
     FAILS(kf_apply(kf_concatenate(), kf_input(g, {4})),
           "concatenate_1: A `Concatenate` layer should be called on a list of at least 2 inputs");
     FAILS(kf_apply(kf_concatenate(), kf_input(g, {4, 3}), kf_input(g, {5, 3})),

@@ -95,8 +95,9 @@ static void wrong_merges(void **state) {
     kf_graph *g;
     FAILS(kf_apply(kf_subtract(), kf_input(g, {3}), kf_input(g, {3}), kf_input(g, {3})),
           "subtract_1: A `Subtract` layer should be called on exactly 2 inputs. Got 3 inputs.");
-    FAILS(kf_apply(kf_maximum(), kf_input(g, {3})),
-          "maximum_1: A merge layer should be called on a list of at least 2 inputs. Got 1 inputs");
+    FAILS(
+        kf_apply(kf_maximum(), kf_input(g, {3})),
+        "maximum_1: A merge layer should be called on a list of at least 2 inputs. Got 1 inputs.");
     FAILS(kf_apply(kf_dot({1}), kf_input(g, {3})),
           "dot_1: A `Dot` layer should be called on a list of 2 inputs.");
     FAILS(kf_apply(kf_dot({1}), kf_input(g, {3}), kf_input(g, {4})),
@@ -141,8 +142,32 @@ static void masks_of_deep_inputs(void **state) {
     kf_graph_free(g);
 }
 
+/* An input without a mask counts at all its steps. */
+static void masks_of_some(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    const kf_shape two_steps = KFI_SHAPE(1, 2);
+    trial run = {.batch = 1,
+                 .data = {(float[]){1, 2}, (float[]){3, 4}},
+                 .mask = {(float[]){1, 0}, NULL},
+                 .mask_shape = two_steps};
+    kf_tensor *a = kf_input(g, {2, 1}), *b = kf_input(g, {2, 1});
+    run_layer(kf_apply(kf_concatenate(.axis = 1), a, b), &run);
+    VALUES(&run, "(1, 4, 1)", 1, 2, 3, 4);
+    assert_string_equal(kfi_shape_string(&run.out_mask_shape), "(1, 4)");
+    assert_near(run.out_mask, (float[]){1, 0, 1, 1}, 4);
+    run_layer(kf_apply(kf_concatenate(), a, b), &run);
+    assert_near(run.out_mask, (float[]){1, 0}, 2);
+    kf_tensor *masked = kf_apply(kf_masking(), kf_input(g, {KF_ANY, 3}));
+    kf_tensor *y = kf_apply(kf_concatenate(.axis = 1), masked, kf_input(g, {KF_ANY, 3}));
+    assert_shape(y, "(None, None, 3)");
+    assert_true(kf_tensor_mask(y, NULL));
+    kf_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        SENTENCE("an input without a mask counts at all its steps", masks_of_some),
         SENTENCE("Subtract, Average, Maximum and Minimum", elementwise),
         SENTENCE("inputs of lower rank stretch", broadcasting),
         SENTENCE("Dot sums over one axis of each input", dots),

@@ -57,6 +57,30 @@ static void shared_layers(void **state) {
     kf_graph_free(g);
 }
 
+/* As in Keras 2.2.4: a wrapper's penalty is that of the layer inside, on the wrapper's output;
+ * TimeDistributed adds it a second time, and forgets those of the layers of a model inside. */
+static void wrappers(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_layer *dense = kf_dense(1, .activity_regularizer = "l2(1.0)", .kernel_regularizer = "l1(1)");
+    trial run = {.batch = 1, .data = {(float[]){1, -2, 3, 0}}};
+    kf_tensor *y = kf_apply(kf_time_distributed(dense), kf_input(g, {2, 2}));
+    set_weight(dense, 0, (float[]){1, 1}, 2);
+    run_layer(y, &run);
+    assert_near(&run.loss, (float[]){2 * 10 + 2}, 1);
+    y = kf_apply(kf_time_distributed(kf_activity_regularization(.l2 = 1)), kf_input(g, {2, 2}));
+    run_layer(y, &run);
+    assert_near(&run.loss, (float[]){2 * 14}, 1);
+
+    kf_layer *rnn = kf_simple_rnn(1, .activation = "linear", .activity_regularizer = "l2(1.0)",
+                                  .kernel_initializer = "ones", .recurrent_initializer = "ones");
+    y = kf_apply(kf_bidirectional(rnn, .merge_mode = "sum"), kf_input(g, {4, 1}));
+    run_layer(y, &run);
+    VALUES(&run, "(1, 1)", 4);
+    assert_near(&run.loss, (float[]){16}, 1); /* and not 2^2 + 2^2 */
+    kf_graph_free(g);
+}
+
 /* What a constraint makes of w (2, 2). */
 static void becomes(const char *constraint, const float *w, const float *expected) {
     kfi_formula *formula;
@@ -117,6 +141,7 @@ static void configurations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        SENTENCE("wrappers count what Keras counts", wrappers),
         SENTENCE("penalties on weights are sums that enter the loss", penalties_are_sums),
         SENTENCE("those on outputs are sums over the whole batch", activity_counts_the_whole_batch),
         SENTENCE("a shared weight counts once, an output at every call", shared_layers),

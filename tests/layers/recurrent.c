@@ -2,6 +2,7 @@
  * steps at once give what the steps give one by one, with their derivatives. Golden cases have the
  * values. */
 #include "core/layers/recurrent/recurrence.h"
+#include "kf/model.h"
 #include "tests/layers/support.h"
 
 #include <math.h>
@@ -90,16 +91,17 @@ typedef struct outcome {
 /* The outputs and the derivatives of the sum of all their squares. With `steps` the layer takes the
  * way of masked unrolled layers with states, which goes step by step. */
 static void run(kf_layer *layer, int32_t n_states, bool steps, outcome *all) {
-    static float x[MOST], mask[BATCH * TIME], h[2][BATCH * UNITS];
+    static float x[MOST], mask[BATCH * TIME], h[3][BATCH * UNITS];
     kfi_random_uniform((kfi_random){5, 1}, -1, 1, x, BATCH * TIME * IN);
-    kfi_random_uniform((kfi_random){5, 2}, -1, 1, h[0], 2 * BATCH * UNITS);
+    kfi_random_uniform((kfi_random){5, 2}, -1, 1, h[0], 3 * BATCH * UNITS);
     for (int i = 0; i < BATCH * TIME; i++) mask[i] = i % TIME == 0 || i % 7 != 2;
     ((kfi_recurrent *)layer->extra)->flags.unroll = steps;
     kfi_formula *f;
-    assert_int_equal(kfi_formula_new(false, false, &f), KF_OK);
-    kfi_value in[3] = {kfi_source(f, "x", KF_FLOAT32, &KFI_SHAPE(BATCH, TIME, IN))};
-    kfi_value masks[3] = {kfi_source(f, "mask", KF_FLOAT32, &KFI_SHAPE(BATCH, TIME)), KFI_NONE,
-                          KFI_NONE};
+    assert_int_equal(kfi_formula_new(false, true, &f), KF_OK);
+    const kfi_value random = kfi_random_state(f);
+    kfi_value in[4] = {kfi_source(f, "x", KF_FLOAT32, &KFI_SHAPE(BATCH, TIME, IN))};
+    kfi_value masks[4] = {kfi_source(f, "mask", KF_FLOAT32, &KFI_SHAPE(BATCH, TIME)), KFI_NONE,
+                          KFI_NONE, KFI_NONE};
     for (int32_t i = 0; i < n_states; i++)
         in[i + 1] = kfi_source(f, "state", KF_FLOAT32, &KFI_SHAPE(BATCH, UNITS));
     kfi_value out[KFI_LAYER_MAX_OUTPUTS], out_mask[KFI_LAYER_MAX_OUTPUTS], wrt[8], results[12];
@@ -128,6 +130,7 @@ static void run(kf_layer *layer, int32_t n_states, bool steps, outcome *all) {
     assert_int_equal(kfi_plan_new(f, results, all->n, &plan), KF_OK);
     kfi_plan_feed(plan, in[0], x);
     kfi_plan_feed(plan, masks[0], mask);
+    kfi_plan_feed(plan, random, (const int64_t[]){3, 4});
     for (int32_t i = 0; i < n_states; i++) kfi_plan_feed(plan, in[i + 1], h[i]);
     kfi_arena arena = {0};
     assert_int_equal(kfi_plan_run(plan, &arena, &(kfi_run_options){.workers = 1}), KF_OK);
@@ -170,6 +173,72 @@ static void at_once(void **state) {
     agrees(kf_gru(UNITS, .reset_after = true, .recurrent_activation = "sigmoid",
                   .bias_initializer = "random_uniform(-1, 1)", .return_state = true),
            1);
+}
+
+static void stacks_at_once(void **state) {
+    (void)state;
+    agrees(kf_rnn(kf_stacked_rnn_cells(kf_lstm_cell(UNITS, .dropout = 0.3f),
+                                       kf_gru_cell(UNITS, .recurrent_dropout = 0.5f)),
+                  .return_sequences = true, .return_state = true),
+           3);
+    agrees(kf_rnn(kf_stacked_rnn_cells(kf_simple_rnn_cell(UNITS), kf_lstm_cell(UNITS)),
+                  .go_backwards = true, .return_state = true),
+           3);
+}
+
+/* The masks are drawn from the same numbers either way. */
+static void dropout_at_once(void **state) {
+    (void)state;
+    agrees(kf_simple_rnn(UNITS, .dropout = 0.3f, .recurrent_dropout = 0.5f, .return_state = true),
+           1);
+    for (int implementation = 1; implementation <= 2; implementation++) {
+        agrees(kf_lstm(UNITS, .dropout = 0.3f, .recurrent_dropout = 0.5f, .return_sequences = true,
+                       .return_state = true, .implementation = implementation),
+               2);
+        agrees(kf_gru(UNITS, .recurrent_dropout = 0.5f, .return_sequences = true,
+                      .recurrent_activation = "sigmoid", .implementation = implementation),
+               1);
+        agrees(kf_gru(UNITS, .recurrent_dropout = 0.5f, .reset_after = true,
+                      .bias_initializer = "random_uniform(-1, 1)", .return_state = true,
+                      .implementation = implementation),
+               1);
+    }
+}
+
+/* --- constants -------------------------------------------------------------------------------- */
+
+static kf_layer *stack_of_two(void) {
+    return kf_rnn(kf_stacked_rnn_cells(kf_lstm_cell(2), kf_gru_cell(2)));
+}
+
+static void constants(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_tensor *x = kf_input(g, {7, 3}), *c = kf_input(g, {5}), *h = kf_input(g, {2});
+    kf_layer *rnn = stack_of_two();
+    assert_shape(kf_call(rnn, kf_list(x), .constants = kf_list(c)), "(None, 2)");
+    assert_int_equal(kf_layer_node_inputs(rnn, 0), 2);
+    assert_shape(
+        kf_call(rnn, kf_list(x), .initial_state = kf_list(h, h, h), .constants = kf_list(c)),
+        "(None, 2)");
+    assert_shape(kf_apply(rnn, x, c), "(None, 2)"); /* as a file has it */
+    kf_layer *both = kf_bidirectional(stack_of_two());
+    assert_shape(kf_call(both, kf_list(x), .constants = kf_list(c)), "(None, 4)");
+    assert_shape(kf_call(both, kf_list(x), .initial_state = kf_list(h, h, h, h, h, h),
+                         .constants = kf_list(c)),
+                 "(None, 4)");
+    kfi_variant *config = kfi_fields_config(both->class->fields, both->options);
+    assert_int_equal(kfi_variant_to_integer(kfi_variant_get(config, "num_constants"), 0), 1);
+    kfi_variant_free(config);
+    kf_graph_free(g);
+    g = kf_graph_new();
+    x = kf_input(g, {7, 3});
+    assert_fails(g, kf_call(kf_lstm(2), kf_list(x), .constants = kf_list(x)),
+                 "LSTM: call() got an unexpected keyword argument 'constants'");
+    g = kf_graph_new();
+    x = kf_input(g, {7, 3});
+    assert_fails(g, kf_call(kf_rnn(kf_lstm_cell(2)), kf_list(x), .constants = kf_list(x)),
+                 "rnn_1: RNN cell does not support constants");
 }
 
 /* --- dropout ---------------------------------------------------------------------------------- */
@@ -267,6 +336,9 @@ int main(void) {
         SENTENCE("weights have Keras's names, those of a stack numbered ones", weights),
         SENTENCE("errors say what Keras says", errors),
         SENTENCE("all steps at once give what the steps give", at_once),
+        SENTENCE("and so for cells on cells", stacks_at_once),
+        SENTENCE("and where inputs and states are dropped", dropout_at_once),
+        SENTENCE("constants are inputs behind the states", constants),
         SENTENCE("any allocation may fail", failing_allocations),
         SENTENCE("dropout depends on the step of training and on nothing else", dropout),
     };

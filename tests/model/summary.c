@@ -78,6 +78,30 @@ static void several_shapes(void **state) {
     kf_graph_free(g);
 }
 
+/* As print_summary cuts: each cell at its column's end, and the last column may end before or
+ * beyond the line. */
+static void other_widths(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_model *m = make_mlp(g);
+    char *text;
+    assert_int_equal(kf_model_summary(m, &text, .line_length = 40), KF_OK);
+    assert_non_null(strstr(text, "________________________________________\n"
+                                 "Layer (type)      Output Shape    Param \n"));
+    assert_non_null(strstr(text, "\ndense_1 (Dense)   (None, 64)      50240 \n"));
+    kf_free(text);
+    assert_int_equal(kf_model_summary(m, &text, .positions = {10, 24, 32}), KF_OK);
+    assert_non_null(strstr(text, "\ninput_1 ( (None, 784)   0       \n" LINE65));
+    kf_free(text);
+    assert_int_equal(kf_model_summary(m, &text, .line_length = 2000), KF_USAGE);
+    assert_says("line_length must be from 1 to 1000, got 2000");
+    assert_int_equal(kf_model_summary(m, &text, .positions = {.5, 1}), KF_USAGE);
+    assert_says("the summary has 3 columns, but 2 positions are given");
+    assert_int_equal(kf_model_summary(m, &text, .positions = {9, 5, 30}), KF_USAGE);
+    assert_says("positions must grow");
+    kf_graph_free(g);
+}
+
 static void nowhere(void **state) {
     (void)state;
     assert_int_equal(kf_model_summary(NULL, NULL), KF_USAGE);
@@ -91,6 +115,7 @@ int main(void) {
         SENTENCE("a chain has three columns in 65 characters", chain),
         SENTENCE("other models have four columns in 98 characters", connected),
         SENTENCE("a layer with outputs of several shapes says multiple", several_shapes),
+        SENTENCE("other widths and columns may be asked for", other_widths),
         SENTENCE("no model has no summary", nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

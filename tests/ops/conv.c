@@ -1,5 +1,6 @@
 /* The three ops of convolution against the definition, written as loops in double precision over a
- * scatter: every (place of y, tap, channels) once, as far as it lies inside of x. */
+ * scatter: every (place of y, tap, channels) once, as far as it lies inside of x. All problems go
+ * every way that they can (KF_CONV), and the one that the ops choose by themselves. */
 #include "tests/ops/support.h"
 
 typedef struct problem {
@@ -30,6 +31,37 @@ static const problem problems[] = {
     {"many tiles", 2, 2, {27, 25}, 33, {3, 3}, 40, {1, 1}, {1, 1}, KFI_SAME},
     {"many tiles, stride 2", 2, 2, {27, 25}, 33, {3, 3}, 40, {2, 2}, {1, 1}, KFI_SAME},
     {"few places, many channels", 2, 1, {5, 5}, 256, {3, 3}, 320, {1, 1}, {1, 1}, KFI_VALID},
+    {"one channel to many", 2, 3, {28, 28}, 1, {3, 3}, 32, {1, 1}, {1, 1}, KFI_SAME},
+    {"one channel, rows of 27", 2, 2, {27, 27}, 1, {3, 3}, 64, {1, 1}, {1, 1}, KFI_VALID},
+    {"two channels, 7x7 stride 2", 2, 1, {25, 26}, 2, {7, 7}, 20, {2, 2}, {1, 1}, KFI_SAME},
+    {"three channels", 2, 2, {26, 25}, 3, {3, 3}, 64, {1, 1}, {1, 1}, KFI_SAME},
+    {"1x1 of three channels", 2, 1, {33, 29}, 3, {1, 1}, 64, {1, 1}, {1, 1}, KFI_SAME},
+    {"three to three", 2, 2, {37, 70}, 3, {3, 3}, 3, {1, 1}, {1, 1}, KFI_SAME},
+    {"many to four", 2, 1, {19, 67}, 40, {5, 3}, 4, {1, 1}, {1, 1}, KFI_VALID},
+    {"many to one, stride 3 downwards", 2, 2, {19, 21}, 9, {4, 5}, 1, {3, 1}, {1, 1}, KFI_SAME},
+    {"three to two, 3-D", 3, 1, {5, 6, 18}, 3, {3, 2, 3}, 2, {2, 1, 1}, {1, 2, 1}, KFI_SAME},
+    {"columns of a vector and a bit", 2, 1, {11, 9}, 8, {3, 3}, 17, {1, 1}, {1, 1}, KFI_SAME},
+    {"columns of several blocks", 2, 1, {9, 8}, 24, {3, 3}, 150, {1, 1}, {1, 1}, KFI_SAME},
+    {"long lines", 2, 1, {6, 12}, 50, {2, 5}, 36, {1, 1}, {1, 1}, KFI_SAME},
+    {"dilated rows, many channels", 2, 1, {20, 17}, 32, {3, 3}, 64, {1, 1}, {2, 2}, KFI_SAME},
+    {"six points, whole tiles", 2, 1, {8, 12}, 16, {3, 3}, 16, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, tiles cut off", 2, 3, {7, 7}, 64, {3, 3}, 128, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, valid", 2, 2, {27, 26}, 32, {3, 3}, 80, {1, 1}, {1, 1}, KFI_VALID},
+    {"six points, one place", 2, 2, {1, 1}, 32, {3, 3}, 32, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, many channels", 2, 1, {9, 10}, 256, {3, 3}, 96, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, many tiles", 2, 1, {45, 50}, 32, {3, 3}, 48, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, 5x5", 2, 2, {13, 10}, 32, {5, 5}, 64, {1, 1}, {1, 1}, KFI_SAME},
+    {"six points, 5x5 valid", 2, 1, {21, 18}, 48, {5, 5}, 16, {1, 1}, {1, 1}, KFI_VALID},
+    {"six points, slices of a volume",
+     3,
+     2,
+     {3, 7, 6},
+     16,
+     {1, 3, 3},
+     32,
+     {1, 1, 1},
+     {1, 1, 1},
+     KFI_SAME},
 };
 enum { N_PROBLEMS = sizeof problems / sizeof problems[0] };
 
@@ -114,19 +146,26 @@ static void add_place(const problem *p, const float *x, const float *w, const fl
     }
 }
 
+/* Winograd's way rounds more than sums do. */
+static double tolerance(const problem *p, bool exact) {
+    const char *way = getenv("KF_CONV");
+    const bool sums = exact || (way && strcmp(way, "winograd") != 0);
+    return sums || p->kernel[1] < 3 ? 1e-5 : 2.7e-5;
+}
+
 static void expect_all(const problem *p, const char *what, const kfi_array *got,
-                       const double *expected) {
+                       const double *expected, double tolerance) {
     double largest = 0;
     const int64_t count = kfi_shape_count(&got->shape);
     for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(expected[i]));
     for (int64_t i = 0; i < count; i++)
-        if (!(fabs((double)at(got, i) - expected[i]) <= 1e-5 * largest + 1e-6))
+        if (!(fabs((double)at(got, i) - expected[i]) <= tolerance * largest + 1e-6))
             fail_msg("%s: element %lld of %s is %g instead of %g", p->name, (long long)i, what,
                      (double)at(got, i), expected[i]);
 }
 
-static kfi_conv attributes_of(const problem *p, const int64_t *size) {
-    kfi_conv a = {.spatial = p->spatial, .padding = p->padding};
+static kfi_conv attributes_of(const problem *p, const int64_t *size, bool exact) {
+    kfi_conv a = {.spatial = p->spatial, .padding = p->padding, .exact = exact};
     for (int i = 0; i < p->spatial; i++) {
         a.stride[i] = p->stride[i];
         a.dilation[i] = p->dilation[i];
@@ -135,7 +174,7 @@ static kfi_conv attributes_of(const problem *p, const int64_t *size) {
     return a;
 }
 
-static void check_problem(const problem *p) {
+static void check_problem(const problem *p, bool exact) {
     const kfi_array x = uniform(shape_with(p, p->batch, size_of_axis, p->in), -1, 1, 1);
     const kfi_array w = uniform(kernel_shape(p), -1, 1, 2);
     const kfi_array dy = uniform(shape_with(p, p->batch, places, p->out), -1, 1, 3);
@@ -149,47 +188,59 @@ static void check_problem(const problem *p) {
         add_place(p, x.data, w.data, dy.data, i / (n0 * n1 * n2), place, &r);
     }
     kfi_array y[1], dx[1], dw[1];
-    const kfi_conv forward = attributes_of(p, p->size), weight = attributes_of(p, p->kernel);
+    const kfi_conv forward = attributes_of(p, p->size, exact);
+    const kfi_conv weight = attributes_of(p, p->kernel, exact);
     apply(y, "conv", &forward, x, w);
     apply(dx, "conv_data_gradient", &forward, dy, w);
     apply(dw, "conv_weight_gradient", &weight, x, dy);
     assert_true(kfi_shape_equal(&y->shape, &dy.shape));
     assert_true(kfi_shape_equal(&dx->shape, &x.shape));
     assert_true(kfi_shape_equal(&dw->shape, &w.shape));
-    expect_all(p, "y", y, r.y);
-    expect_all(p, "dx", dx, r.dx);
-    expect_all(p, "dw", dw, r.dw);
+    expect_all(p, "y", y, r.y, tolerance(p, exact));
+    expect_all(p, "dx", dx, r.dx, tolerance(p, exact));
+    expect_all(p, "dw", dw, r.dw, tolerance(p, exact));
     free(r.y), free(r.dx), free(r.dw);
 }
 
 static void definition(void **state) {
     (void)state;
     for (int i = 0; i < N_PROBLEMS; i++) {
-        check_problem(&problems[i]);
+        check_problem(&problems[i], false);
+        release(0);
+    }
+}
+
+/* For the one way that they refuse. */
+static void exactness(void **state) {
+    (void)state;
+    const char *way = getenv("KF_CONV");
+    if (!way || strcmp(way, "winograd") != 0) return;
+    for (int i = 0; i < N_PROBLEMS; i++) {
+        check_problem(&problems[i], true);
         release(0);
     }
 }
 
 static void shapes(void **state) {
     (void)state;
-    const kfi_conv same = {2, {2, 2}, {1, 1}, KFI_SAME, {0}};
+    const kfi_conv same = {2, {2, 2}, {1, 1}, KFI_SAME, {0}, false};
     infers("conv", &same, "(None, 14, 14, 8)", FLOATS(KF_ANY, 28, 28, 3), FLOATS(3, 3, 3, 8));
     infers("conv", &same, "(None, None, None, 8)", FLOATS(KF_ANY, KF_ANY, KF_ANY, 3),
            FLOATS(3, 3, 3, 8));
-    kfi_conv transposed = {2, {2, 2}, {1, 1}, KFI_SAME, {28, 28}};
+    kfi_conv transposed = {2, {2, 2}, {1, 1}, KFI_SAME, {28, 28}, false};
     infers("conv_data_gradient", &transposed, "(None, 28, 28, 3)", FLOATS(KF_ANY, 14, 14, 8),
            FLOATS(3, 3, 3, 8));
-    const kfi_conv weight = {2, {2, 2}, {1, 1}, KFI_SAME, {3, 3}};
+    const kfi_conv weight = {2, {2, 2}, {1, 1}, KFI_SAME, {3, 3}, false};
     infers("conv_weight_gradient", &weight, "(3, 3, 3, 8)", FLOATS(5, 28, 28, 3),
            FLOATS(5, 14, 14, 8));
 }
 
 static void refusals(void **state) {
     (void)state;
-    const kfi_conv valid = {2, {1, 1}, {1, 1}, KFI_VALID, {9, 9}};
-    const kfi_conv wide = {2, {1, 1}, {2, 1}, KFI_VALID, {0}};
-    const kfi_conv causal = {2, {1, 1}, {1, 1}, KFI_CAUSAL, {0}};
-    const kfi_conv still = {2, {0, 1}, {1, 1}, KFI_VALID, {0}};
+    const kfi_conv valid = {2, {1, 1}, {1, 1}, KFI_VALID, {9, 9}, false};
+    const kfi_conv wide = {2, {1, 1}, {2, 1}, KFI_VALID, {0}, false};
+    const kfi_conv causal = {2, {1, 1}, {1, 1}, KFI_CAUSAL, {0}, false};
+    const kfi_conv still = {2, {0, 1}, {1, 1}, KFI_VALID, {0}, false};
     refuses("conv", &valid, "expects 4 input channels, got 3", FLOATS(1, 9, 9, 3),
             FLOATS(3, 3, 4, 8));
     refuses("conv", &wide, "a window of 5 does not fit into an axis of 4", FLOATS(1, 4, 9, 3),
@@ -209,6 +260,7 @@ static void refusals(void **state) {
 static int run(void) {
     static const struct CMUnitTest tests[] = {
         SENTENCE("values and both gradients follow the definition", definition),
+        SENTENCE("exact ones round as sums do, also where Winograd's way is asked for", exactness),
         SENTENCE("unknown dimensions go through", shapes),
         SENTENCE("shapes that do not fit are refused with what was expected", refusals),
     };
@@ -218,4 +270,13 @@ static int run(void) {
     return failed;
 }
 
-int main(void) { return at_each_level(run); }
+int main(void) {
+    static const char *const ways[] = {"direct", "few", "winograd", "patches"};
+    unsetenv("KF_CONV");
+    int failed = at_each_level(run);
+    for (int i = 0; i < 4; i++) {
+        setenv("KF_CONV", ways[i], 1);
+        failed |= at_each_level(run);
+    }
+    return failed;
+}

@@ -9,6 +9,13 @@ static const char *const without_gradient[] = {
     "*_update", "*_accuracy",    "moving_average", "any_not_equal", NULL,
 };
 
+/* Ops with outputs that only their own derivative or other ops' updates read: from which output on
+ * no derivative flows. */
+static const struct {
+    const char *op;
+    int first;
+} without_flow[] = {{"batch_norm", 1}, {"gru", 1}, {"lstm", 2}, {"simple_rnn", 1}};
+
 static bool matches(const char *pattern, const char *name) {
     if (*pattern != '*') return strcmp(pattern, name) == 0;
     const size_t length = strlen(name), tail = strlen(pattern + 1);
@@ -109,7 +116,9 @@ static void check_in_place(const kfi_op *op, const kfi_example *example, const v
             own[over].dtype == out[i].dtype)
             out[i].data = own[over].data;
     }
-    run_op(op, (kfi_call){attributes, example->n_in, n_out, own, out, NULL}, order);
+    const kfi_call call = {
+        .attributes = attributes, .n_in = example->n_in, .n_out = n_out, .in = own, .out = out};
+    run_op(op, call, order);
     expect_equal_bits(op, example, expected, out, n_out, "in place");
 }
 
@@ -133,7 +142,8 @@ static void check_bits(const kfi_op *op, const kfi_example *example, const void 
 static void check_cost(const kfi_op *op, const kfi_example *example, const void *attributes,
                        const kfi_array *in, const kfi_array *out, int n_out) {
     if (!op->cost) fail_msg("%s has no cost", op->name);
-    const kfi_call call = {attributes, example->n_in, n_out, in, out, NULL};
+    const kfi_call call = {
+        .attributes = attributes, .n_in = example->n_in, .n_out = n_out, .in = in, .out = out};
     kfi_array storage[MAX_OPERANDS];
     const kfi_call shapes = without_data(&call, storage);
     const kfi_cost cost = op->cost(&shapes);
@@ -145,15 +155,16 @@ static void check_cost(const kfi_op *op, const kfi_example *example, const void 
 
 /* ---- derivatives ---- */
 
-/* sum(out * r) */
+/* sum(out * r) over the outputs that have an r */
 static double objective(const kfi_op *op, const void *attributes, const kfi_array *in, int n_in,
                         const kfi_array *r) {
     const int mark = n_blocks;
     kfi_array out[KFI_OP_MAX_OUTPUTS];
-    apply_op(op, attributes, in, n_in, out, unwritten, FORWARD);
+    const int n_out = apply_op(op, attributes, in, n_in, out, unwritten, FORWARD);
     double sum = 0;
-    for (int64_t i = 0; i < kfi_shape_count(&out[0].shape); i++)
-        sum += (double)at(&out[0], i) * (double)at(r, i);
+    for (int o = 0; o < n_out; o++)
+        for (int64_t i = 0; r[o].data && i < kfi_shape_count(&out[o].shape); i++)
+            sum += (double)at(&out[o], i) * (double)at(&r[o], i);
     release(mark);
     return sum;
 }
@@ -206,19 +217,41 @@ static void check_input_gradient(const kfi_op *op, const kfi_example *example,
     }
 }
 
+/* Outputs of floats that a derivative may come to. */
+static int count_flowing(const kfi_op *op, const kfi_array *out, int n_out) {
+    int count = 0;
+    while (count < n_out && out[count].dtype == KF_FLOAT32) count++;
+    for (size_t i = 0; i < sizeof without_flow / sizeof *without_flow; i++)
+        if (strcmp(without_flow[i].op, op->name) == 0 && without_flow[i].first < count)
+            count = without_flow[i].first;
+    return count;
+}
+
+/* The derivative of some of the outputs: of all, or with `only` >= 0 of this one. */
+static void check_gradient_of(const kfi_op *op, const kfi_example *example, const void *attributes,
+                              const kfi_array *in, const kfi_array *out, int n_out, int only) {
+    bool wanted[KFI_EXAMPLE_MAX_INPUTS];
+    kfi_array r[KFI_OP_MAX_OUTPUTS] = {{0}}, din[MAX_OPERANDS];
+    const int n_flowing = count_flowing(op, out, n_out);
+    for (int i = 0; i < example->n_in; i++)
+        wanted[i] = example->in[i].dtype == KF_FLOAT32 && !example->in[i].constant;
+    for (int o = 0; o < n_flowing; o++)
+        if (only < 0 || only == o) r[o] = uniform(out[o].shape, -1, 1, 4711 + (uint64_t)o);
+    derive(op, attributes, in, example->n_in, out, n_out, r, wanted, din);
+    for (int i = 0; i < example->n_in; i++)
+        if (wanted[i]) check_input_gradient(op, example, attributes, in, i, r, &din[i]);
+}
+
 static void check_gradient(const kfi_op *op, const kfi_example *example, const void *attributes,
                            const kfi_array *in, const kfi_array *out, int n_out) {
-    bool wanted[KFI_EXAMPLE_MAX_INPUTS], any = false;
-    for (int i = 0; i < example->n_in; i++) {
-        wanted[i] = example->in[i].dtype == KF_FLOAT32 && !example->in[i].constant;
-        any |= wanted[i];
-    }
-    if (!any || out[0].dtype != KF_FLOAT32) return;
-    const kfi_array r = uniform(out[0].shape, -1, 1, 4711);
-    kfi_array din[MAX_OPERANDS];
-    derive(op, attributes, in, example->n_in, out, n_out, &r, wanted, din);
+    bool any = false;
     for (int i = 0; i < example->n_in; i++)
-        if (wanted[i]) check_input_gradient(op, example, attributes, in, i, &r, &din[i]);
+        any |= example->in[i].dtype == KF_FLOAT32 && !example->in[i].constant;
+    const int n_flowing = count_flowing(op, out, n_out);
+    if (!any || n_flowing == 0) return;
+    check_gradient_of(op, example, attributes, in, out, n_out, -1);
+    for (int o = 0; o < n_flowing && n_flowing > 1; o++)
+        check_gradient_of(op, example, attributes, in, out, n_out, o);
 }
 
 /* ---- all of it ---- */

@@ -43,6 +43,23 @@ static double sparse(const double *t, const double *p, int n) {
     return log(sum) - own;
 }
 
+/* Softmax and sigmoid first, in double precision. */
+static double categorical_of_logits(const double *t, const double *x, int n) {
+    double sum = 0, entropy = 0;
+    for (int i = 0; i < n; i++) sum += exp(x[i]);
+    for (int i = 0; i < n; i++) entropy -= t[i] * log(exp(x[i]) / sum);
+    return entropy;
+}
+
+static double binary_of_logits(const double *t, const double *x, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        const double p = 1 / (1 + exp(-x[i]));
+        sum -= t[i] * log(p) + (1 - t[i]) * log(1 - p);
+    }
+    return sum / n;
+}
+
 /* d score / d p[i], the step small against p */
 static double slope(score *f, const double *t, double *p, int n, int i) {
     const double saved = p[i], step = 1e-6 * saved;
@@ -119,6 +136,15 @@ static void sparse_categorical_crossentropy(void **state) {
     const kfi_array steps = integers(KFI_SHAPE(2, 3, 1), (int32_t[]){0, 36, 2, 3, 4, 1});
     const kfi_array many = uniform(KFI_SHAPE(2, 3, MAX_N), 0.01f, 0.99f, 27);
     check("sparse_categorical_crossentropy", sparse, &steps, &many);
+}
+
+static void crossentropies_of_logits(void **state) {
+    (void)state;
+    check_floats("categorical_crossentropy_of_logits", categorical_of_logits, -4);
+    check_floats("binary_crossentropy_of_logits", binary_of_logits, -4);
+    const kfi_array t = integers(KFI_SHAPE(ROWS, 1), (int32_t[]){0, 4, 2, 3, 4, 1});
+    const kfi_array x = uniform(KFI_SHAPE(ROWS, 5), -4, 3, 28);
+    check("sparse_categorical_crossentropy_of_logits", categorical_of_logits, &t, &x);
 }
 
 /* One row of predictions, some of them beyond the clip, and what comes out. */
@@ -225,6 +251,7 @@ static int run(void) {
         SENTENCE("binary crossentropy", binary_crossentropy),
         SENTENCE("categorical crossentropy", categorical_crossentropy),
         SENTENCE("sparse categorical crossentropy", sparse_categorical_crossentropy),
+        SENTENCE("crossentropies of logits", crossentropies_of_logits),
         SENTENCE("clipped predictions have no gradient", clipped_predictions_have_no_gradient),
         SENTENCE("the ends of the clip belong to the inside",
                  the_ends_of_the_clip_belong_to_the_inside),

@@ -47,7 +47,8 @@ static void slices_of_k(void **state) {
 static void one_tile_for_small_products(void **state) {
     (void)state;
     const kfi_array in[] = {FLOATS(32, 64), FLOATS(64, 10)}, out[] = {FLOATS(32, 10)};
-    const kfi_call call = {&(kfi_matmul){false, false}, 2, 1, in, out, NULL};
+    const kfi_call call = {
+        .attributes = &(kfi_matmul){false, false}, .n_in = 2, .n_out = 1, .in = in, .out = out};
     assert_int_equal(find_op("matmul")->stages[0].tiles(&call), 1);
 }
 

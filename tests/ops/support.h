@@ -179,7 +179,9 @@ static inline int apply_op(const kfi_op *op, const void *attributes, const kfi_a
         return n_out;
     }
     for (int i = 0; i < n_out; i++) out[i] = array_filled(out[i].dtype, out[i].shape, word);
-    run_op(op, (kfi_call){attributes, n_in, n_out, in, out, NULL}, order);
+    const kfi_call call = {
+        .attributes = attributes, .n_in = n_in, .n_out = n_out, .in = in, .out = out};
+    run_op(op, call, order);
     return n_out;
 }
 
@@ -256,7 +258,8 @@ static inline kfi_value emit(kfi_derivation *derivation, const char *name, const
     return first;
 }
 
-/* din[i] for each wanted input, .data NULL where no gradient flows; dout belongs to output 0. */
+/* din[i] for each wanted input, .data NULL where no gradient flows; dout[i] belongs to output i,
+ * .data NULL where none comes. */
 static inline void derive(const kfi_op *op, const void *attributes, const kfi_array *in, int n_in,
                           const kfi_array *out, int n_out, const kfi_array *dout,
                           const bool *wanted, kfi_array *din) {
@@ -265,7 +268,8 @@ static inline void derive(const kfi_op *op, const void *attributes, const kfi_ar
     kfi_value dout_values[KFI_OP_MAX_OUTPUTS], din_values[MAX_OPERANDS];
     for (int i = 0; i < n_in; i++) in_values[i] = record(&recorded, in[i]);
     for (int i = 0; i < n_out; i++) out_values[i] = record(&recorded, out[i]);
-    for (int i = 0; i < n_out; i++) dout_values[i] = i == 0 ? record(&recorded, *dout) : KFI_NONE;
+    for (int i = 0; i < n_out; i++)
+        dout_values[i] = dout[i].data ? record(&recorded, dout[i]) : KFI_NONE;
     for (int i = 0; i < n_in; i++) din_values[i] = KFI_NONE;
     kfi_derivation derivation = {.attributes = attributes,
                                  .n_in = n_in,

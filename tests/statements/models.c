@@ -308,6 +308,12 @@ static void s52_calling_a_layer_is_a_function(void **state) {
 
 static void s53_weights_come_with_the_call(void **state) {
     (void)state;
+    kf_layer *never = kf_dense(3, .name = "never");
+    assert_int_equal(kf_layer_parameters(never), -1);
+    says(
+        "You tried to call `count_params` on never, but the layer isn't built. You can build it by "
+        "applying it to a tensor.");
+    kf_layer_free(never);
     kf_graph *g = kf_graph_new();
     kf_layer *dense = kf_dense(3);
     assert_int_equal(kf_layer_weights(dense), 0);

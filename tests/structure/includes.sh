@@ -5,7 +5,7 @@ set -euo pipefail
 source=${1:?usage: includes.sh SOURCE_TREE}
 cd "$source"
 
-# room: what it may include beside itself
+# room: what it may include beside itself; a room inside of another is not that one's
 table='
 core/base:
 scheduler:  core/base/
@@ -17,6 +17,7 @@ core/model: core/base/ core/graph/ core/layers/layer.h io/
 core/train: core/base/ core/graph/ core/model/ io/
 core/include:
 tools:
+tools/bench: tools/command/ ops/op.h ops/attributes.h scheduler/
 '
 foreign='cblas hdf5 jansson zlib omp'
 
@@ -42,6 +43,7 @@ failures=0 checked=0
 while IFS=: read -r room allowed; do
     [ -n "$room" ] || continue
     while read -r _ file included; do
+        [[ $room == tools && $file == tools/bench/* ]] && continue
         checked=$((checked + 1))
         for may in kf.h kf/ "$room/" $allowed; do
             [[ $included == "$may" || ($may == */ && $included == "$may"*) ]] && continue 2

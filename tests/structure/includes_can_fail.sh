@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/{core/{base,graph,layers,model,train,include},scheduler,ops,io,tools}
+mkdir -p "$tree"/{core/{base,graph,layers,model,train,include},scheduler,ops,io,tools/bench}
 cd "$tree"
 touch core/graph/graph.h core/base/shape.h
 echo '#include "core/graph/graph.h"' >ops/relu.c

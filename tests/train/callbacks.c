@@ -95,11 +95,30 @@ static void restores_the_best_weights(void **state) {
     kf_callback_free(stop);
 }
 
+static void keep_warning(void *context, const char *message) {
+    snprintf(context, 512, "%s", message);
+}
+
 static void a_value_that_is_not_there_stops_nothing(void **state) {
     (void)state;
     kf_callback *stop = kf_early_stopping(.monitor = "nothing");
     assert_int_equal(epochs_with(NULL, stop, 3, NULL), 3);
-    kf_callback_free(stop);
+    kf_callback *const each[] = {
+        stop, kf_reduce_lr_on_plateau(.monitor = "nothing"),
+        kf_model_checkpoint("never.h5", .monitor = "nothing", .save_best_only = true)};
+    for (int i = 0; i < 3; i++) {
+        char warned[512] = "";
+        kf_graph *graph = kf_graph_new();
+        kf_model *model = line(graph, 0.25f);
+        kf_dataset *data = ones();
+        kf_graph_on_warning(graph, keep_warning, warned);
+        ok(kf_fit(model, data, .callbacks = {each[i]}));
+        assert_non_null(strstr(warned, "conditioned on metric `nothing` which is not available. "
+                                       "Available metrics are: loss"));
+        kf_dataset_free(data);
+        kf_graph_free(graph);
+        kf_callback_free(each[i]);
+    }
 }
 
 static void reduces_the_rate(void **state) {

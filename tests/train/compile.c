@@ -136,6 +136,10 @@ static void loss_weights(void **state) {
 }
 
 /* Only what is trained takes a target, and moves. */
+static void keep_warning(void *context, const char *message) {
+    snprintf(context, 512, "%s", message);
+}
+
 static void untrained_output(void **state) {
     (void)state;
     kf_graph *graph = kf_graph_new();
@@ -143,7 +147,10 @@ static void untrained_output(void **state) {
     kf_tensor *a = kf_apply(kf_dense(1, .no_bias = true, .name = "a"), x);
     kf_tensor *b = kf_apply(kf_dense(1, .no_bias = true, .name = "b"), x);
     kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(a, b));
+    char warned[512] = "";
+    kf_graph_on_warning(graph, keep_warning, warned);
     ok(kf_compile(model, .optimizer = kf_sgd(0.1f), .outputs = {{.output = "a", .loss = "mse"}}));
+    assert_non_null(strstr(warned, "Output \"b\" missing from loss dictionary."));
     const float in[] = {1}, target[] = {9};
     const kf_array batch[] = {ARRAY(NULL, in, 1, 1), ARRAY(NULL, target, 1, 1)};
     float before[2], after[2];
@@ -152,6 +159,43 @@ static void untrained_output(void **state) {
     for (int i = 0; i < 2; i++) ok(kf_weight_get(kf_model_weight(model, i), &after[i], 1));
     assert_true(before[0] != after[0]);
     assert_true(before[1] == after[1]);
+    const kf_batch_options options = {.size = sizeof options,
+                                      .class_weight = kf_class_weights({9, 2})};
+    double plain[2], weighed[2];
+    ok(kf_test_on_batch(model, batch, 2, plain));
+    ok(kf_train_on_batch_with(model, batch, 2, weighed, &options));
+    near(weighed[0], 2 * plain[0]); /* the one that is trained is meant */
+    kf_graph_free(graph);
+}
+
+/* Four classes; the second likeliest is the right one. */
+static void top_k(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {4}, .name = "x");
+    kf_tensor *y = kf_apply(kf_activation("linear", .name = "y"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(y));
+    ok(kf_compile(model, .loss = "mse",
+                  .metrics = {"top_k_categorical_accuracy(k=1)", "top_k_categorical_accuracy(k=2)",
+                              "top_k_categorical_accuracy(3)"}));
+    assert_string_equal(kf_metrics_name(model, 1), "top_k_categorical_accuracy");
+    assert_string_equal(kf_metrics_name(model, 2), "top_k_categorical_accuracy_1");
+    const float in[] = {0.1f, 0.5f, 0.3f, 0.1f}, target[] = {0, 0, 1, 0};
+    const kf_array batch[] = {ARRAY(NULL, in, 1, 4), ARRAY(NULL, target, 1, 4)};
+    double values[4];
+    ok(kf_test_on_batch(model, batch, 2, values));
+    near(values[1], 0);
+    near(values[2], 1);
+    near(values[3], 1);
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"top_k_categorical_accuracy(k=0)"}),
+            KF_INVALID, "top_k_categorical_accuracy: k must be");
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"top_k_categorical_accuracy(n=2)"}),
+            KF_INVALID, "n");
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"binary_accuracy(k=2)"}), KF_INVALID,
+            "metric binary_accuracy takes no arguments");
+    refuses(kf_compile(model, .loss = "mse", .metrics = {"nope(k=2)"}), KF_INVALID,
+            "Unknown metric function:nope");
+    ok(kf_test_on_batch(model, batch, 2, values));
     kf_graph_free(graph);
 }
 
@@ -186,6 +230,7 @@ int main(void) {
         SENTENCE("training needs a compile, predicting does not", not_compiled),
         SENTENCE("the total is the weighted sum of the losses", loss_weights),
         SENTENCE("an output without a loss takes no target and is not trained", untrained_output),
+        SENTENCE("a top-k metric may say its k", top_k),
         SENTENCE("frozen weights stay, and the flag counts at the next compile", frozen),
     };
     return cmocka_run_group_tests_name("compile", tests, NULL, NULL);

@@ -39,18 +39,44 @@ static void losses(void **state) {
             "{\"out\": \"kld\"}");
 }
 
+static void refuses_object(const char *saved, const char *words) {
+    kfi_variant *value = parse(saved), *made = NULL;
+    refuses(kfi_dialect_losses(value, &made), KF_INVALID, words);
+    kfi_variant_free(value);
+}
+
 static void what_cannot_be_said_is_refused(void **state) {
     (void)state;
-    kfi_variant *made = NULL;
-    kfi_variant *value = parse("{\"class_name\": \"BinaryCrossentropy\", \"config\": "
-                               "{\"from_logits\": true}}");
-    refuses(kfi_dialect_losses(value, &made), KF_INVALID,
-            "BinaryCrossentropy(from_logits=True) is not supported");
-    kfi_variant_free(value);
-    value = parse("[{\"class_name\": \"CategoricalCrossentropy\", \"config\": "
-                  "{\"label_smoothing\": 0.1}}]");
-    refuses(kfi_dialect_losses(value, &made), KF_INVALID, "label_smoothing");
-    kfi_variant_free(value);
+    refuses_object("{\"class_name\": \"MeanSquaredError\", \"config\": {\"reduction\": \"sum\"}}",
+                   "MeanSquaredError(reduction='sum') is not supported");
+    refuses_object("[{\"class_name\": \"BinaryAccuracy\", \"config\": {\"threshold\": 0.4}}]",
+                   "BinaryAccuracy(threshold=…) is not supported");
+    refuses_object("{\"a\": {\"class_name\": \"CosineSimilarity\", \"config\": {\"axis\": 1}}}",
+                   "CosineSimilarity(axis=…) is not supported");
+}
+
+/* What Keras 2.2.4's names cannot say: there as an object, here as a name with arguments. */
+static void arguments_of_objects(void **state) {
+    (void)state;
+    const char *const saved =
+        "{\"class_name\": \"CategoricalCrossentropy\", \"config\": {\"from_logits\": true, "
+        "\"label_smoothing\": 0.25, \"name\": \"categorical_crossentropy\"}}";
+    const char *const usual =
+        "\"categorical_crossentropy(from_logits=True, label_smoothing=0.25)\"";
+    becomes(kfi_dialect_losses, saved, usual);
+    becomes(kfi_dialect_objects, usual, saved);
+    becomes(kfi_dialect_losses,
+            "[{\"class_name\": \"BinaryCrossentropy\", \"config\": {\"from_logits\": true, "
+            "\"label_smoothing\": 0}}]",
+            "[\"binary_crossentropy(from_logits=True)\"]");
+    becomes(kfi_dialect_metrics,
+            "[{\"class_name\": \"TopKCategoricalAccuracy\", \"config\": {\"k\": 3}}]",
+            "[\"top_k_categorical_accuracy(k=3)\"]");
+    becomes(
+        kfi_dialect_objects, "{\"a\": [\"acc\", \"top_k_categorical_accuracy(3)\"], \"b\": null}",
+        "{\"a\": [\"acc\", {\"class_name\": \"TopKCategoricalAccuracy\", \"config\": {\"k\": 3, "
+        "\"name\": \"top_k_categorical_accuracy\"}}], \"b\": null}");
+    becomes(kfi_dialect_objects, "\"my(own)\"", "\"my(own)\"");
 }
 
 static void metrics(void **state) {
@@ -62,6 +88,8 @@ static void metrics(void **state) {
             "[[{\"class_name\": \"MeanMetricWrapper\", \"config\": {\"name\": \"accuracy\", "
             "\"dtype\": \"float32\", \"fn\": \"categorical_accuracy\"}}]]",
             "[\"categorical_accuracy\"]");
+    becomes(kfi_dialect_metrics, "[[\"acc\"], null, [\"mse\", \"mae\"]]",
+            "[[\"acc\"], [], [\"mse\", \"mae\"]]");
     becomes(kfi_dialect_metrics,
             "{\"a\": [\"acc\", {\"class_name\": \"MeanSquaredError\", \"config\": {}}], \"b\": "
             "\"mae\"}",
@@ -90,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("losses", losses),
         SENTENCE("what cannot be said is refused", what_cannot_be_said_is_refused),
+        SENTENCE("arguments of objects become arguments of names, and back", arguments_of_objects),
         SENTENCE("metrics", metrics),
         SENTENCE("Keras 3", keras_3),
     };

@@ -163,6 +163,9 @@ static void strange_configs(void **state) {
     refuses_config("{" SGD_CONFIG ", \"loss\": \"mse\", \"metrics\": [{}]}",
                    "a metric of y must be a name");
     refuses_config("{\"optimizer_config\": 3, \"loss\": \"mse\"}", "class_name");
+    refuses_config("{\"optimizer_config\": {\"class_name\": \"SGD\", \"config\": [1]}, "
+                   "\"loss\": \"mse\"}",
+                   "SGD: 'config' must be a dict; got a list");
     refuses_config("[1, 2", "training_config");
     refuses_config("{\"optimizer_config\": {\"class_name\": \"SGD\", \"config\": {\"lr\": "
                    "\"fast\"}}, \"loss\": \"mse\"}",
@@ -181,6 +184,44 @@ static void other_dialects(void **state) {
     near(kf_learning_rate(model), 0.25);
     assert_int_equal(kf_metrics(model), 2);
     kf_graph_free(graph);
+}
+
+static void keep_warning(void *context, const char *message) { strcpy(context, message); }
+
+/* The state of a model of two weights, with one that is compiled for one. */
+static void foreign_state(void **state) {
+    (void)state;
+    static const float x[] = {1, 2}, y[] = {0, 0};
+    const kf_array arrays[] = {ARRAY("x", x, 2), ARRAY("y", y, 2)};
+    kf_graph *graph = kf_graph_new(), *other = kf_graph_new();
+    kf_model *model = line_model(graph, 4);
+    ok(kf_compile(model, .optimizer = kf_adam(0.5f), .loss = "mse"));
+    ok(kf_train_on_batch(model, arrays, 2, NULL));
+    ok(kf_save(model, scratch("a.h5"), .no_optimizer = false));
+    kfi_keras_file *file;
+    ok(kfi_keras_open(scratch("a.h5"), &file));
+    float w = 4;
+    kfi_keras_file copy = *file;
+    copy.layers[1].weights[0].data = &w;
+    kfi_keras_weight strange = {"v:0", KF_FLOAT32, {1, {1}}, &w, NULL};
+    copy.optimizer = (kfi_keras_layer){"optimizer", 1, &strange};
+    ok(kfi_keras_write(scratch("f.h5"), &copy, NULL, NULL));
+    kfi_keras_close(file);
+    char warning[1024] = "";
+    kf_graph_on_warning(other, keep_warning, warning);
+    model = loaded(other, scratch("f.h5"));
+    if (!strstr(warning,
+                "f.h5: Error in loading the saved optimizer state. As a result, your model "
+                "is starting with a freshly initialized optimizer."))
+        fail_msg("the warning is \"%s\"", warning);
+    near(kf_learning_rate(model), 0.5);
+    assert_int_equal(kf_metrics(model), 1);
+    float iterations = 1;
+    ok(kf_optimizer_weight_get(model, 0, &iterations, 1));
+    assert_true(iterations == 0);
+    ok(kf_train_on_batch(model, arrays, 2, NULL));
+    kf_graph_free(graph);
+    kf_graph_free(other);
 }
 
 static void missing_file(void **state) {
@@ -202,6 +243,7 @@ int main(void) {
         SENTENCE("an unknown training configuration is refused, unless it is not wanted",
                  strange_configs),
         SENTENCE("training configurations of later versions are read", other_dialects),
+        SENTENCE("optimizer state of another model is a warning", foreign_state),
         SENTENCE("a missing file is a poisoned model", missing_file),
     };
     return cmocka_run_group_tests_name("files", tests, make_scratch, remove_scratch);

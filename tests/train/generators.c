@@ -377,6 +377,44 @@ static void tells_who_waits(void **state) {
     kf_graph_free(graph);
 }
 
+/* x = 0 and targets 0, 1; with weights by sample, if that is what the context says. */
+static kf_status two_classes(void *context, int64_t index, kf_batch *batch) {
+    (void)index;
+    static const float x[2], y[2] = {0, 1}, weights[2] = {1, 1};
+    kf_status status = kf_batch_copy(batch, &ARRAY(NULL, x, 2, 1));
+    if (status == KF_OK) status = kf_batch_copy(batch, &ARRAY(NULL, y, 2, 1));
+    if (status == KF_OK && context) status = kf_batch_copy(batch, &ARRAY(NULL, weights, 2));
+    return status;
+}
+
+static void count_warnings(void *context, const char *message) {
+    assert_non_null(strstr(message, "`class_weight` argument will be ignored."));
+    ++*(int *)context;
+}
+
+static void weighs_classes(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line(graph);
+    kf_history *history = kf_history_new();
+    int warnings = 0;
+    kf_graph_on_warning(graph, count_warnings, &warnings);
+    const double expected[] = {2.5, 0.5};
+    for (int weighted = 0; weighted < 2; weighted++) {
+        const kf_generator generator = {.fill = two_classes, .context = weighted ? graph : NULL};
+        ok(kf_fit_generator(model, &generator, .steps_per_epoch = 4, .epochs = 2,
+                            .history = history, .class_weight = kf_class_weights({0, 1}, {1, 5})));
+        near(kf_history_values(history, "loss")[1], expected[weighted]);
+        assert_int_equal(warnings, weighted); /* once for the whole run */
+    }
+    const kf_generator generator = {.fill = two_classes};
+    refuses(kf_fit_generator(model, &generator, .steps_per_epoch = 1,
+                             .class_weight = kf_class_weights({0, 1})),
+            KF_INVALID, "The classes {1.0} exist in the data but not in `class_weight`");
+    kf_history_free(history);
+    kf_graph_free(graph);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("an epoch is weighted by rows", an_epoch_is_weighted_by_rows),
@@ -393,6 +431,7 @@ int main(void) {
         SENTENCE("validation by generator and by data", validates),
         SENTENCE("predictions in order", predicts),
         SENTENCE("a broken run goes on in the middle", goes_on_in_the_middle),
+        SENTENCE("classes are weighed, and a warning says when not", weighs_classes),
         SENTENCE("memory does not grow over 10,000 batches", memory_does_not_grow),
         SENTENCE("the history tells who waits", tells_who_waits),
     };

@@ -83,11 +83,24 @@ static void same(const outcome *a, const outcome *b) {
         assert_memory_equal(a->weights[i], b->weights[i], (size_t)a->counts[i] * sizeof(float));
 }
 
+/* Its layers go on where the batch before ended, also from epoch to epoch and from validation. */
+static kf_model *stateful_model(kf_graph *graph) {
+    kf_tensor *in = kf_input(graph, {8, 8}, .name = "image", .batch_size = BATCH);
+    kf_tensor *x = kf_apply(kf_lstm(5, .stateful = true, .return_sequences = true), in);
+    x = kf_apply(kf_bidirectional(kf_gru(4, .stateful = true, .dropout = 0.2f)), x);
+    kf_tensor *out = kf_apply(kf_dense(3, .activation = "softmax", .name = "label"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(in), .outputs = kf_list(out));
+    ok(kf_model_error(model));
+    return model;
+}
+
+static kf_model *(*make_model)(kf_graph *) = vision_model;
+
 /* The rest of a fit in a program of its own, so to say. `path` NULL: from the beginning. */
 static kf_status train(const char *path, const char *optimizer, breaker *broken,
                        const char *checkpoint, kf_callback *more, outcome *to, const char *save) {
     kf_graph *graph = kf_graph_new(.seed = path ? 99 : 7);
-    kf_model *model = path ? kf_load(graph, path) : vision_model(graph);
+    kf_model *model = path ? kf_load(graph, path) : make_model(graph);
     ok(kf_model_error(model));
     if (!path)
         ok(kf_compile(model, .optimizer = kf_optimizer_named(optimizer),
@@ -144,6 +157,58 @@ static void adam(void **state) {
 static void nadam(void **state) {
     (void)state;
     suspends("nadam(lr=0.01)");
+}
+
+static void stateful(void **state) {
+    (void)state;
+    make_model = stateful_model;
+    suspends("adam(lr=0.01)");
+    make_model = vision_model;
+}
+
+/* Batches of a Sequence; the second one of the first pass may break the run off. */
+typedef struct held_out {
+    kf_model *model;
+    int calls, breaks_at;
+} held_out;
+
+static kf_status fill_held_out(void *context, int64_t index, kf_batch *batch) {
+    held_out *self = context;
+    if (++self->calls == self->breaks_at) kf_suspend_training(self->model);
+    const int64_t row = index * BATCH;
+    const kf_status status = kf_batch_copy(batch, &ARRAY("image", images + row * 64, BATCH, 8, 8));
+    return status == KF_OK ? kf_batch_copy(batch, &LABELS("label", labels + row, BATCH)) : status;
+}
+
+/* The val_loss of two epochs, the first one's validation broken off at its batch number breaks_at.
+ */
+static void validate_in_parts(int breaks_at, double val_loss[2]) {
+    kf_graph *graph = kf_graph_new();
+    held_out self = {.model = stateful_model(graph), .breaks_at = breaks_at};
+    const kf_generator train = {fill_held_out, .length = 3, .context = &(held_out){NULL, 0, -1}};
+    const kf_generator validation = {fill_held_out, .length = 3, .context = &self};
+    ok(kf_compile(self.model, .optimizer = kf_sgd(0.1), .loss = "sparse_categorical_crossentropy"));
+    kf_history *history = kf_history_new();
+    kf_status status = kf_fit_generator(self.model, &train, .epochs = 2, .workers = KF_ANY,
+                                        .validation = &validation, .history = history);
+    assert_int_equal(status, breaks_at ? KF_STOPPED : KF_OK);
+    if (breaks_at)
+        ok(kf_fit_generator(self.model, &train, .epochs = 2, .workers = KF_ANY,
+                            .validation = &validation, .history = history, .resume = true));
+    assert_int_equal(kf_history_epochs(history), 2);
+    memcpy(val_loss, kf_history_values(history, "val_loss"), 2 * sizeof *val_loss);
+    kf_history_free(history);
+    kf_graph_free(graph);
+}
+
+static void validation_is_done_again(void **state) {
+    (void)state;
+    double whole[2], parts[2];
+    validate_in_parts(0, whole);
+    for (int at = 1; at <= 3; at++) {
+        validate_in_parts(at, parts);
+        assert_memory_equal(whole, parts, sizeof whole);
+    }
 }
 
 /* The file that a killed program left is of some batch before it was killed. */
@@ -273,6 +338,8 @@ int main(void) {
         SENTENCE("after any batch, with RMSprop's decay", rmsprop),
         SENTENCE("after any batch, with Adam", adam),
         SENTENCE("after any batch, with Nadam's schedule", nadam),
+        SENTENCE("after any batch, with states that layers keep", stateful),
+        SENTENCE("a validation that is broken off is done again", validation_is_done_again),
         SENTENCE("from the file that fit saves meanwhile", killed),
         SENTENCE("from a ModelCheckpoint's file", model_checkpoint),
         SENTENCE("a loaded run is saved with the same bytes", saving_again_gives_the_same_bytes),

@@ -188,6 +188,10 @@ static void class_weights_refused(void **state) {
     kf_graph_free(graph);
 }
 
+static void keep_warning(void *context, const char *message) {
+    snprintf(context, 256, "%s", message);
+}
+
 static void sample_weights_win(void **state) {
     (void)state;
     kf_graph *graph = kf_graph_new();
@@ -199,8 +203,20 @@ static void sample_weights_win(void **state) {
     double values[3];
     ok(kf_train_on_batch_with(model, arrays, 2, values, &options));
     near(values[0], 5);
+    char warned[256] = "";
+    kf_graph_on_warning(graph, keep_warning, warned);
     ok(kf_train_on_batch_with(model, arrays, 3, values, &options));
     near(values[0], 0.75);
+    assert_string_equal(warned, "y: Found both `sample_weight` and `class_weight`: `class_weight` "
+                                "argument will be ignored.");
+    warned[0] = '\0';
+    kf_dataset *data = kf_dataset_arrays(arrays, 3);
+    ok(kf_fit(model, data, .class_weight = kf_class_weights({0, 1}, {1, 10})));
+    assert_true(warned[0]);
+    warned[0] = '\0';
+    ok(kf_train_on_batch_with(model, arrays, 2, values, &options));
+    assert_string_equal(warned, "");
+    kf_dataset_free(data);
     kf_graph_free(graph);
 }
 
