@@ -155,6 +155,24 @@ static const kfi_example conv_examples[] = {
      .n_in = 2,
      .in = {{.shape = {4, {1, 7, 7, 512}}}, {.shape = {4, {3, 3, 512, 200}}}},
      .large = true},
+    {.name = "3x3 of an image of one channel",
+     .attributes =
+         &(const kfi_conv){.spatial = 2, .stride = {1, 1}, .dilation = {1, 1}, .padding = KFI_SAME},
+     .n_in = 2,
+     .in = {{.shape = {4, {8, 28, 28, 1}}}, {.shape = {4, {3, 3, 1, 32}}}},
+     .large = true},
+    {.name = "3x3 from three channels to three",
+     .attributes =
+         &(const kfi_conv){.spatial = 2, .stride = {1, 1}, .dilation = {1, 1}, .padding = KFI_SAME},
+     .n_in = 2,
+     .in = {{.shape = {4, {2, 96, 96, 3}}}, {.shape = {4, {3, 3, 3, 3}}}},
+     .large = true},
+    {.name = "5x5 of 32 to 48 channels at 31x30",
+     .attributes =
+         &(const kfi_conv){.spatial = 2, .stride = {1, 1}, .dilation = {1, 1}, .padding = KFI_SAME},
+     .n_in = 2,
+     .in = {{.shape = {4, {2, 31, 30, 32}}}, {.shape = {4, {5, 5, 32, 48}}}},
+     .large = true},
     {0},
 };
 

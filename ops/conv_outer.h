@@ -56,7 +56,8 @@ KFI_INLINE void kfi_add_outer_rows(int64_t rows, int vectors, const float *const
 KFI_INLINE void kfi_add_outer_line(int vectors, const float *const *at, int64_t values,
                                    int64_t places, const float *dy, int64_t dy_row, float *dw,
                                    int64_t dw_row) {
-    const int64_t step = kfi_divide_up(values, kfi_divide_up(values, KFI_SUM_ROWS));
+    const int64_t parts = kfi_larger(kfi_divide_up(values, KFI_SUM_ROWS), 1);
+    const int64_t step = kfi_divide_up(values, parts);
     for (int64_t first = 0; first < values; first += step)
         kfi_add_outer_rows(kfi_smaller(step, values - first), vectors, at, first, places, dy,
                            dy_row, dw + first * dw_row, dw_row);

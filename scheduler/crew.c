@@ -2,14 +2,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/status.h"
-#include "scheduler/spin.h"
 #include "scheduler/trace.h"
 
 #include <pthread.h>
 #include <stdio.h>
-
-static const uint32_t GATE_OPEN = UINT32_C(1) << 31;
-enum { LOOKS_PER_YIELD = 256 };
 
 /* Waking costs some 5 µs here and the woken one is late by 30 to 50. */
 static const double WAKE_NS = 20e3;
@@ -118,7 +114,7 @@ void kfi_crews_forget(void) {
     failure_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     atomic_store(&claimed_crews, 0);
     atomic_store(&open_crews, 0);
-    for (int32_t k = 0; k < KFI_CREWS; k++) atomic_store(&crews[k].gate, 0);
+    for (int32_t k = 0; k < KFI_CREWS; k++) atomic_store(&crews[k].gate.word, 0);
     kfi_park_clear(&kfi_pool_park);
     kfi_park_clear(&kfi_caller_park);
 }
@@ -127,29 +123,17 @@ void kfi_crews_forget(void) {
 
 void kfi_crew_open(kfi_crew *crew) {
     crew->is_open = true;
-    /* release: whoever is let in sees the crew as the caller has set it up */
-    atomic_fetch_or_explicit(&crew->gate, GATE_OPEN, memory_order_release);
+    kfi_gate_open(&crew->gate);
     atomic_fetch_or_explicit(&open_crews, seat_bit(crew), memory_order_seq_cst);
 }
 
 void kfi_crew_close(kfi_crew *crew) {
     if (!crew->is_open) return;
-    atomic_fetch_and_explicit(&open_crews, ~(seat_bit(crew)), memory_order_relaxed);
-    atomic_fetch_and_explicit(&crew->gate, ~GATE_OPEN, memory_order_relaxed);
-    /* acquire: all that the others did inside */
-    for (int32_t look = 0; atomic_load_explicit(&crew->gate, memory_order_acquire) != 0; look++)
-        kfi_spin_step(look, LOOKS_PER_YIELD);
+    atomic_fetch_and_explicit(&open_crews, ~seat_bit(crew), memory_order_relaxed);
+    kfi_gate_shut(&crew->gate);
 }
 
-void kfi_crew_leave(kfi_crew *crew) {
-    atomic_fetch_sub_explicit(&crew->gate, 1, memory_order_release);
-}
-
-static bool enter(kfi_crew *crew) {
-    if (atomic_fetch_add_explicit(&crew->gate, 1, memory_order_acquire) & GATE_OPEN) return true;
-    kfi_crew_leave(crew);
-    return false;
-}
+void kfi_crew_leave(kfi_crew *crew) { kfi_gate_leave(&crew->gate); }
 
 static bool has_work_for(kfi_crew *crew, int32_t worker) {
     return atomic_load_explicit(&crew->workers, memory_order_relaxed) > worker &&
@@ -160,7 +144,7 @@ kfi_crew *kfi_crew_enter(int32_t worker) {
     uint64_t seats = atomic_load_explicit(&open_crews, memory_order_relaxed);
     for (; seats; seats &= seats - 1) {
         kfi_crew *crew = &crews[__builtin_ctzll(seats)];
-        if (!has_work_for(crew, worker) || !enter(crew)) continue;
+        if (!has_work_for(crew, worker) || !kfi_gate_enter(&crew->gate)) continue;
         /* asked again: it may be the next caller's crew by now */
         if (atomic_load_explicit(&crew->workers, memory_order_relaxed) > worker) return crew;
         kfi_crew_leave(crew);

@@ -7,6 +7,7 @@
 #ifndef KFI_SCHEDULER_CREW_H
 #define KFI_SCHEDULER_CREW_H
 
+#include "scheduler/gate.h"
 #include "scheduler/node.h"
 #include "scheduler/park.h"
 #include "scheduler/pool.h"
@@ -36,10 +37,10 @@ typedef struct kfi_crew {
     _Atomic bool crowded;    /* more workers than CPUs: likewise                              */
     _Atomic bool failed;     /* by those who fail; relaxed: skipping is no promise            */
 
-    _Alignas(64) _Atomic uint32_t gate; /* GATE_OPEN by the caller, + 1 by each who is in     */
-    _Atomic int32_t unfinished;         /* tasks without successors that are not finished     */
-    kfi_ready_set ready;                /* tasks nobody has begun                             */
-    kfi_ready_set open;                 /* tasks whose loop may have chunks to claim          */
+    _Alignas(64) kfi_gate gate; /* opened and shut by the caller                              */
+    _Atomic int32_t unfinished; /* tasks without successors that are not finished             */
+    kfi_ready_set ready;        /* tasks nobody has begun                                     */
+    kfi_ready_set open;         /* tasks whose loop may have chunks to claim                  */
     kfi_failure failure;
 } kfi_crew;
 

@@ -11,7 +11,7 @@ enum { KFI_NEAR_SUCCESSORS = 7 };
 typedef struct kfi_node {
     /* Predecessors still to come. Counted down by those who finish one; whoever brings the last
      * stores n_predecessors back, so the node is armed for the next run. */
-    _Alignas(64) _Atomic int32_t waiting;
+    _Alignas(64) _Atomic(int32_t) waiting;
     int32_t n_predecessors;
     int32_t n_successors;
     int32_t task;              /* the caller's index                                        */
@@ -28,9 +28,9 @@ typedef struct kfi_loop {
     /* Counts up; a claim is good if the value was below KFI_CLAIMS_END. A loop that is not open
      * stands at or above it. So a thread that comes too late, even by a whole stage, either claims
      * a chunk that is really free or gets nothing. */
-    _Alignas(64) _Atomic uint32_t claims;
-    _Atomic int32_t unfinished; /* chunks of the open stage; who brings it to 0 goes on      */
-    int32_t stage, n_chunks;    /* of the open stage: by its opener, before `claims` opens   */
+    _Alignas(64) _Atomic(uint32_t) claims;
+    _Atomic(int32_t) unfinished; /* chunks of the open stage; who brings it to 0 goes on      */
+    int32_t stage, n_chunks;     /* of the open stage: by its opener, before `claims` opens   */
     int32_t n_stages;
     int32_t tiles[KFI_MAX_STAGES];
     int32_t most_chunks[KFI_MAX_STAGES]; /* as many as are worth a chunk's overhead          */
@@ -52,8 +52,8 @@ struct kfi_schedule {
 
     kfi_node *nodes; /* n_tasks by rank number, and one whose successors are the first tasks   */
     kfi_loop *loops; /* by rank number                                                        */
-    _Atomic uint64_t *ready_words, *open_words; /* all zero between runs                        */
-    int32_t *successors;                        /* of nodes with more than KFI_NEAR_SUCCESSORS  */
+    _Atomic(uint64_t) *ready_words, *open_words; /* all zero between runs                        */
+    int32_t *successors;                         /* of nodes with more than KFI_NEAR_SUCCESSORS  */
 
     /* As the caller gave it, by the caller's index: what recost starts from. */
     double *cost_ns;
@@ -65,7 +65,7 @@ struct kfi_schedule {
     kfi_ranked *ranked;
     int32_t *number; /* the rank number of each task */
 
-    _Atomic int running; /* by kfi_run */
+    _Atomic(int) running; /* by kfi_run */
 };
 
 /* How many chunks the stage is cut into for so many workers; 0 if it has no tiles. */

@@ -19,10 +19,10 @@
 enum { KFI_PARK_SEATS = 64 };
 
 typedef struct kfi_park {
-    _Alignas(64) _Atomic uint64_t searching; /* by each thread for itself, and by its waker */
-    _Alignas(64) _Atomic uint64_t parked;    /* by each thread for itself; cleared by its waker */
+    _Alignas(64) _Atomic(uint64_t) searching; /* by each thread for itself, and by its waker */
+    _Alignas(64) _Atomic(uint64_t) parked;    /* by each thread for itself; cleared by its waker */
     struct {
-        _Alignas(64) _Atomic int32_t asleep; /* 1 by the thread, 0 by its waker */
+        _Alignas(64) _Atomic(int32_t) asleep; /* 1 by the thread, 0 by its waker */
     } seat[KFI_PARK_SEATS];
 } kfi_park;
 

@@ -1,6 +1,6 @@
 #include "scheduler/ready_set.h"
 
-void kfi_ready_init(kfi_ready_set *set, _Atomic uint64_t *words, int32_t n) {
+void kfi_ready_init(kfi_ready_set *set, _Atomic(uint64_t) *words, int32_t n) {
     set->words = words;
     set->n_words = kfi_ready_words(n);
     set->group_shift = 0;

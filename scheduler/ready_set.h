@@ -14,8 +14,8 @@
 enum { KFI_NONE = -1 };
 
 typedef struct kfi_ready_set {
-    _Alignas(64) _Atomic uint64_t top; /* written by all; may be read without being in the run */
-    _Atomic uint64_t *words;           /* the pointer and the counts: by the run's owner */
+    _Alignas(64) _Atomic(uint64_t) top; /* written by all; may be read without being in the run */
+    _Atomic(uint64_t) *words;           /* the pointer and the counts: by the run's owner */
     int32_t n_words;
     int32_t group_shift; /* a group is 1 << group_shift words */
 } kfi_ready_set;
@@ -23,7 +23,7 @@ typedef struct kfi_ready_set {
 static inline int32_t kfi_ready_words(int32_t n) { return (n + 63) / 64; }
 
 /* An empty set over `words`, which must be zero and enough for numbers below n. */
-void kfi_ready_init(kfi_ready_set *set, _Atomic uint64_t *words, int32_t n);
+void kfi_ready_init(kfi_ready_set *set, _Atomic(uint64_t) *words, int32_t n);
 
 /* Adds the numbers 64 * word + (bits of mask). Sequentially consistent: see park.h. */
 void kfi_ready_add(kfi_ready_set *set, int32_t word, uint64_t mask);

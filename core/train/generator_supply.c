@@ -20,32 +20,35 @@ static void order_pass(kfi_generator_supply *supply) {
                                supply->order, supply->generator->length);
 }
 
-/* The last batch of a pass to be done ends it, before the first one of the next is begun. */
-static void end_batch(kfi_generator_supply *supply) {
+/* With the lock. Nobody fills a batch of a pass that was taken whole. */
+static void end_pass(kfi_generator_supply *supply) {
     const kf_generator *generator = supply->generator;
-    pthread_mutex_lock(&supply->lock);
-    if (++supply->filled == generator->length) {
-        if (generator->on_epoch_end && tells_ends(supply))
-            generator->on_epoch_end(generator->context);
-        supply->filled = 0;
-        supply->pass++;
-        order_pass(supply);
-        pthread_cond_broadcast(&supply->turn);
-    }
-    pthread_mutex_unlock(&supply->lock);
+    if (generator->on_epoch_end && tells_ends(supply)) generator->on_epoch_end(generator->context);
+    supply->pass++;
+    order_pass(supply);
+    pthread_cond_broadcast(&supply->turn);
 }
 
-/* Batches are begun in order, so all of the pass before are under way: the wait has an end. */
+/* With the lock. The thread whose batch is the first one after a pass ends that pass, once training
+ * took all of it. Batches are begun in order, so the wait has an end unless the supply is closed. */
+static kf_status reach_pass(kfi_generator_supply *supply, int64_t pass) {
+    while (supply->pass < pass && !supply->closing) {
+        if (supply->all_taken < pass * supply->generator->length)
+            pthread_cond_wait(&supply->turn, &supply->lock);
+        else
+            end_pass(supply);
+    }
+    return supply->pass < pass ? kfi_fail(KF_STOPPED, "the supply is closed") : KF_OK;
+}
+
 static kf_status fill_from_sequence(kfi_generator_supply *supply, int64_t number, kf_batch *batch) {
     const int64_t length = supply->generator->length;
     pthread_mutex_lock(&supply->lock);
-    while (supply->pass < number / length) pthread_cond_wait(&supply->turn, &supply->lock);
+    const kf_status status = reach_pass(supply, number / length);
     const int64_t place = number % length;
     const int64_t index = supply->order ? supply->order[place] : place;
     pthread_mutex_unlock(&supply->lock);
-    const kf_status status = call_fill(supply, index, batch);
-    end_batch(supply);
-    return status;
+    return status == KF_OK ? call_fill(supply, index, batch) : status;
 }
 
 static kf_status fill_from_generator(kfi_generator_supply *supply, int64_t number,
@@ -84,9 +87,9 @@ static kf_status begin(kfi_generator_supply *supply, int32_t epoch, int64_t firs
     const int64_t steps = supply->supply.steps, length = supply->generator->length;
     supply->first = (int64_t)(epoch - supply->initial_epoch) * steps + first;
     supply->next = supply->first;
+    supply->all_taken = supply->first;
     if (length > 0) {
         supply->pass = supply->first / length;
-        supply->filled = supply->first % length;
         if (supply->shuffle && tells_ends(supply)) {
             supply->order = kfi_alloc((size_t)length, sizeof *supply->order);
             if (!supply->order) return KF_MEMORY;
@@ -113,13 +116,34 @@ static kf_status start(kfi_supply *base, int32_t epoch, int64_t first) {
     return KF_OK;
 }
 
+static void count_taken(kfi_generator_supply *supply) {
+    pthread_mutex_lock(&supply->lock);
+    supply->all_taken++;
+    pthread_cond_broadcast(&supply->turn);
+    pthread_mutex_unlock(&supply->lock);
+}
+
+/* A pass that ends with the run has no batch after it whose thread could end it. */
+static void end_run(kfi_generator_supply *supply) {
+    const int64_t length = supply->generator->length;
+    const int64_t all = (int64_t)(supply->epochs - supply->initial_epoch) * supply->supply.steps;
+    pthread_mutex_lock(&supply->lock);
+    if (length > 0 && supply->all_taken == all && supply->all_taken == (supply->pass + 1) * length)
+        end_pass(supply);
+    pthread_mutex_unlock(&supply->lock);
+}
+
 static kf_status next(kfi_supply *base, kfi_supply_batch *batch) {
     kfi_generator_supply *supply = (kfi_generator_supply *)base;
     const kfi_batch *filled = NULL;
     *batch = (kfi_supply_batch){0};
-    if (supply->taken >= base->steps) return KF_OK;
+    if (supply->taken >= base->steps) {
+        end_run(supply);
+        return KF_OK;
+    }
     const kf_status status = kfi_pipeline_next(supply->pipeline, &filled);
     if (status != KF_OK || !filled) return status;
+    count_taken(supply);
     kf_batch *from = &supply->batches[filled->slot];
     *batch = (kfi_supply_batch){.index = supply->taken++,
                                 .rows = from->rows,
@@ -165,6 +189,10 @@ kf_status kfi_generator_open(kfi_generator_supply *made, const kf_generator *gen
 
 void kfi_generator_close(kfi_generator_supply *supply) {
     if (!supply->generator) return;
+    pthread_mutex_lock(&supply->lock);
+    supply->closing = true;
+    pthread_cond_broadcast(&supply->turn);
+    pthread_mutex_unlock(&supply->lock);
     kfi_pipeline_free(supply->pipeline);
     for (int32_t i = 0; supply->batches && i < supply->n_batches; i++)
         kfi_batch_release(&supply->batches[i]);

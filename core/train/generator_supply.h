@@ -32,10 +32,12 @@ typedef struct kfi_generator_supply {
     /* The threads'; the lock guards it. */
     pthread_mutex_t lock;
     pthread_cond_t turn;
-    int64_t pass, filled; /* of a Sequence: the pass under way, its batches that are done */
-    int64_t next;         /* of a generator: the batch whose turn it is */
-    bool over;            /* the generator failed or ended */
-    int64_t *order;       /* of this pass's batches; NULL: as they are */
+    int64_t all_taken; /* batches since the run's beginning; the consumer counts them */
+    bool closing;      /* the consumer's word that it takes no more */
+    int64_t pass;      /* of a Sequence: the one under way */
+    int64_t next;      /* of a generator: the batch whose turn it is */
+    bool over;         /* the generator failed or ended */
+    int64_t *order;    /* of this pass's batches; NULL: as they are */
 } kfi_generator_supply;
 
 /* `steps` 0 is the length; without one it fails with Keras's words about the option of that name.

@@ -24,7 +24,7 @@ done
 it 'kfrun train --help names every option of training'
 exits 0 kfrun train --help
 for option in group map scale prepare rows optimizer loss loss-weights metrics weighted-metrics \
-    sample-weight-mode memory-limit validation-data class-weight early-stopping reduce-lr \
+    sample-weight-mode memory-limit exact-convolution validation-data class-weight early-stopping reduce-lr \
     terminate-on-nan callback csv tensorboard weights save json data-times verbose epochs \
     initial-epoch batch-size steps-per-epoch validation-split validation-steps shuffle \
     shuffle-window seed threads data-workers max-queue-size checkpoint checkpoint-batches \

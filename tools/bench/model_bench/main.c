@@ -162,6 +162,7 @@ static kf_status run_cases(const bench_case *const *chosen, const bench_options 
         printf("[");
     else
         bench_print_head();
+    fflush(stdout); /* the first row takes a while */
     for (int32_t i = 0; chosen[i]; i++) {
         static bench_result result;
         const kf_status status = run_case(chosen[i], given, peak, &result);
