@@ -163,6 +163,7 @@ const kfi_op KFI_OP(broadcast_to) = {
     .gradient = derive_broadcast_to,
     .cost = kfi_copy_cost,
     .examples = broadcast_to_examples,
+    .region = kfi_element_region,
 };
 
 const kfi_op KFI_OP(sum_to) = {

@@ -17,7 +17,7 @@ static void through_mean_square(float dscore, const float *t, const float *p, fl
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_square, call, tile);
+    kfi_plain_score_tile(mean_square, call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
@@ -39,12 +39,14 @@ static kf_status derive(kfi_derivation *d) {
 static const kfi_example examples[] = {
     {.name = "rows", .n_in = 2, .in = {TARGET(2, {3, 5}), X(2, {3, 5})}},
     {.name = "time steps", .n_in = 2, .in = {TARGET(3, {2, 3, 1}), X(3, {2, 3, 1})}},
+    {.name = "colours", .n_in = 2, .in = {TARGET(3, {3, 7, 3}), X(3, {3, 7, 3})}},
     {.name = "large", .n_in = 2, .large = true, .in = {TARGET(2, {999, 101}), X(2, {999, 101})}},
     {0},
 };
 static const kfi_example gradient_examples[] = {
     {.name = "rows", .n_in = 3, .in = {X(1, {3}), X(2, {3, 5}), X(2, {3, 5})}},
     {.name = "time steps", .n_in = 3, .in = {X(2, {2, 3}), X(3, {2, 3, 1}), X(3, {2, 3, 1})}},
+    {.name = "colours", .n_in = 3, .in = {X(2, {3, 7}), X(3, {3, 7, 3}), X(3, {3, 7, 3})}},
     {.name = "large",
      .n_in = 3,
      .large = true,

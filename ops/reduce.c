@@ -83,10 +83,9 @@ static void mean_finish(const kfi_call *call, int64_t tile, void *local) {
 }
 
 /* dy along the reduced axes of x: first with these axes of size 1, then repeated. */
-static kfi_value spread(kfi_derivation *d) {
+static kfi_value spread(kfi_derivation *d, kfi_value dy) {
     const kfi_reduce *a = d->attributes;
     const kf_shape *x = &d->in_type[0].shape;
-    kfi_value dy = d->dout[0];
     if (!a->keep_dims) {
         kfi_shaped narrow = {.shape = *x};
         for (int i = 0; i < x->rank; i++)
@@ -97,14 +96,14 @@ static kfi_value spread(kfi_derivation *d) {
 }
 
 static kf_status derive_sum(kfi_derivation *d) {
-    d->din[0] = spread(d);
+    d->din[0] = spread(d, d->dout[0]);
     return KF_OK;
 }
 
 static kf_status derive_mean(kfi_derivation *d) {
     const kfi_reduce *a = d->attributes;
     const float scale = 1.0f / (float)count_summands(&d->in_type[0].shape, a->axes);
-    d->din[0] = kfi_derive(d, "affine", (&(kfi_affine){.scale = scale}), spread(d));
+    d->din[0] = spread(d, kfi_derive(d, "affine", (&(kfi_affine){.scale = scale}), d->dout[0]));
     return KF_OK;
 }
 

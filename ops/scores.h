@@ -121,12 +121,47 @@ KFI_INLINE void kfi_score_tile(kfi_row_score *f, const kfi_call *call, int64_t t
         kfi_out(call, 0)[row] = f(kfi_in(call, 0) + row * n, kfi_in(call, 1) + row * n, n);
 }
 
+/* Short rows of a length that the compiler knows are vectorised beside each other: for scores that
+ * are plain loops. */
+KFI_INLINE void kfi_score_each(kfi_row_score *f, const kfi_call *call, kfi_span span, int64_t n) {
+    const float *t = kfi_in(call, 0), *p = kfi_in(call, 1);
+    float *score = kfi_out(call, 0);
+#pragma omp simd
+    for (int64_t row = span.begin; row < span.end; row++)
+        score[row] = f(t + row * n, p + row * n, n);
+}
+
+KFI_INLINE void kfi_plain_score_tile(kfi_row_score *f, const kfi_call *call, int64_t tile) {
+    const int64_t n = kfi_score_rows(call).n;
+    const kfi_span span = kfi_score_span(call, tile);
+    if (n == 1)
+        kfi_score_each(f, call, span, 1);
+    else if (n == 3)
+        kfi_score_each(f, call, span, 3);
+    else
+        kfi_score_tile(f, call, tile);
+}
+
+KFI_INLINE void kfi_gradient_each(kfi_row_gradient *f, const kfi_call *call, kfi_span span,
+                                  int64_t n) {
+    const float *dscore = kfi_in(call, 0), *t = kfi_in(call, 1), *p = kfi_in(call, 2);
+    float *dp = kfi_out(call, 0);
+#pragma omp simd
+    for (int64_t row = span.begin; row < span.end; row++)
+        f(dscore[row], t + row * n, p + row * n, dp + row * n, n);
+}
+
 KFI_INLINE void kfi_gradient_tile(kfi_row_gradient *f, const kfi_call *call, int64_t tile) {
     const int64_t n = kfi_score_rows(call).n;
     const kfi_span span = kfi_score_span(call, tile);
-    for (int64_t row = span.begin; row < span.end; row++)
-        f(kfi_in(call, 0)[row], kfi_in(call, 1) + row * n, kfi_in(call, 2) + row * n,
-          kfi_out(call, 0) + row * n, n);
+    if (n == 1)
+        kfi_gradient_each(f, call, span, 1);
+    else if (n == 3)
+        kfi_gradient_each(f, call, span, 3);
+    else
+        for (int64_t row = span.begin; row < span.end; row++)
+            f(kfi_in(call, 0)[row], kfi_in(call, 1) + row * n, kfi_in(call, 2) + row * n,
+              kfi_out(call, 0) + row * n, n);
 }
 
 KFI_INLINE void kfi_label_score_tile(kfi_label_score *f, const kfi_call *call, int64_t tile) {

@@ -32,6 +32,8 @@ typedef struct backward {
 
 static kfi_value emit_derivative(kfi_derivation *derivation, const char *op, const void *attributes,
                                  const kfi_value *in, int n_in, kfi_value *more) {
+    const kfi_value simpler = kfi_simplified(derivation->formula, op, attributes, in, n_in);
+    if (!kfi_is_none(simpler)) return simpler;
     return kfi_emit_list(derivation->formula, op, attributes, in, n_in, more);
 }
 

@@ -342,6 +342,55 @@ static void a_weight_is_not_written_over_while_its_chain_reads_it(void **state) 
     kfi_weight_free(weight);
 }
 
+/* mean(relu(concatenate(a b, a c)) over all places): what goes back is repeated, not cut. */
+static void pieces_of_what_is_repeated_are_repeated_pieces(void **state) {
+    (void)state;
+    kfi_formula *f = NULL;
+    assert_int_equal(kfi_formula_new(false, false, &f), KF_OK);
+    const kfi_value a = kfi_source(f, "a", KF_FLOAT32, &KFI_SHAPE(6, 4));
+    const kfi_value b = kfi_source(f, "b", KF_FLOAT32, &KFI_SHAPE(4, 3));
+    const kfi_value c = kfi_source(f, "c", KF_FLOAT32, &KFI_SHAPE(4, 5));
+    const kfi_value products[] = {kfi_emit(f, "matmul", &(kfi_matmul){0}, a, b),
+                                  kfi_emit(f, "matmul", &(kfi_matmul){0}, a, c)};
+    const kfi_slice along = {.axis = 1};
+    const kfi_value all = kfi_emit_list(f, "concatenate", &along, products, 2, NULL);
+    const kfi_value means = kfi_emit(f, "reduce_mean", &(kfi_reduce){.axes = 1}, all);
+    const kfi_value squares = kfi_emit(f, "multiply", NULL, means, means);
+    const kfi_value loss = kfi_emit(f, "reduce_sum", &(kfi_reduce){.axes = 1}, squares);
+    const kfi_value wrt[] = {b, c};
+    kfi_value results[3];
+    assert_int_equal(kfi_differentiate(f, loss, wrt, 2, results), KF_OK);
+    results[2] = means;
+    kfi_plan *plan = NULL;
+    assert_int_equal(kfi_plan_new(f, results, 3, &plan), KF_OK);
+    for (int32_t s = 0; s < plan->n_steps; s++) {
+        const kfi_step_info step = kfi_plan_step(plan, s);
+        assert_false(strcmp(step.op, "broadcast_to") == 0 &&
+                     kfi_shape_equal(&step.shape, &KFI_SHAPE(6, 8)));
+    }
+    float a_data[24], b_data[12], c_data[20];
+    kfi_random_uniform((kfi_random){1, 1}, -1, 1, a_data, 24);
+    kfi_random_uniform((kfi_random){1, 2}, -1, 1, b_data, 12);
+    kfi_random_uniform((kfi_random){1, 3}, -1, 1, c_data, 20);
+    kfi_plan_feed(plan, a, a_data);
+    kfi_plan_feed(plan, b, b_data);
+    kfi_plan_feed(plan, c, c_data);
+    kfi_arena arena = {0};
+    assert_int_equal(kfi_plan_run(plan, &arena, &(kfi_run_options){.workers = 1}), KF_OK);
+    const float *mean = kfi_plan_result(plan, 2)->data;
+    for (int i = 0; i < 4; i++) {
+        double column = 0; /* dloss / db_ij = 2 mean_j mean(a_i) */
+        for (int row = 0; row < 6; row++) column += a_data[4 * row + i] / 6.0;
+        for (int j = 0; j < 8; j++) {
+            const float *got = kfi_plan_result(plan, j < 3 ? 0 : 1)->data;
+            const double value = (double)(j < 3 ? got[3 * i + j] : got[5 * i + j - 3]);
+            assert_true(value - 2 * mean[j] * column < 1e-6 && 2 * mean[j] * column - value < 1e-6);
+        }
+    }
+    kfi_plan_free(plan);
+    kfi_arena_free(&arena);
+}
+
 #define SAYS(sentence) cmocka_unit_test(sentence)
 
 int main(void) {
@@ -354,6 +403,7 @@ int main(void) {
         SAYS(a_chain_does_not_wait_for_a_branch),
         SAYS(a_value_that_is_read_meanwhile_ends_its_chain),
         SAYS(a_weight_is_not_written_over_while_its_chain_reads_it),
+        SAYS(pieces_of_what_is_repeated_are_repeated_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
