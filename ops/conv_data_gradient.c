@@ -2,7 +2,8 @@
  * the formula). It gathers: the places of x fall into phases by place mod stride, and each tap of w
  * reaches one phase only; so a place of x is written by one tile, no zeros are multiplied, and
  * strides cost nothing. Stage 1 packs w by phases, stage 2 is for ways that prepare weights; in
- * stage 3 each phase is a gathering: patches of dy times that phase's weights. */
+ * stage 3 each phase is a gathering: patches of dy times that phase's weights; stage 4 joins phases
+ * where there are several. */
 #include "ops/conv_ways.h"
 
 enum { PACK = 16 };
@@ -108,6 +109,10 @@ static float *prepared_weights(const kfi_call *call, const kfi_convolution *c) {
     return (float *)call->scratch + count_packed(c);
 }
 
+/* There too stands dx of several phases until they are all there: what a tile of a phase makes is
+ * no piece of dx that could be handed on. */
+static bool is_joined(const kfi_convolution *c) { return count_phases(c) > 1; }
+
 /* A phase as a gathering of dy. */
 static kfi_gathering gathering_of(const kfi_call *call, const kfi_convolution *c, const phase *p) {
     kfi_gathering g = {.patches = {.source = kfi_in(call, 0), .channels = c->out},
@@ -125,6 +130,7 @@ static kfi_gathering gathering_of(const kfi_call *call, const kfi_convolution *c
     if (!call->scratch) return g;
     g.w = packed_weights(call, c, p);
     g.prepared = prepared_weights(call, c);
+    if (is_joined(c)) g.to = prepared_weights(call, c);
     return g;
 }
 
@@ -139,8 +145,9 @@ static size_t scratch_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
     const kfi_gathering g = gathering_at(call, &c, 0);
     const kfi_conv_way *way = kfi_choose_way(&g);
-    const int64_t prepared = way->prepare ? way->prepared_floats(&g) : 0;
-    return (size_t)(count_packed(&c) + prepared) * sizeof(float);
+    int64_t more = way->prepare ? way->prepared_floats(&g) : 0;
+    if (is_joined(&c)) more = kfi_count(&call->out[0]);
+    return (size_t)(count_packed(&c) + more) * sizeof(float);
 }
 
 /* Packing goes by squares: PACK output channels of a tap, whose columns become rows. */
@@ -256,6 +263,29 @@ static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
     kfi_choose_way(&g)->run(&g, tile, local);
 }
 
+static int64_t tiles_join(const kfi_call *call) {
+    const kfi_convolution c = describe_data_gradient(call);
+    return is_joined(&c) ? kfi_element_tiles(call) : 1;
+}
+
+static void join_phases(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    const kfi_convolution c = describe_data_gradient(call);
+    if (!is_joined(&c)) return;
+    const kfi_span span = kfi_element_span(call, tile);
+    kfi_copy_floats(kfi_out(call, 0) + span.begin, prepared_weights(call, &c) + span.begin,
+                    span.end - span.begin);
+}
+
+static kfi_region region_data_gradient(const kfi_call *call, int stage, int64_t tile) {
+    const kfi_convolution c = describe_data_gradient(call);
+    const bool joined = is_joined(&c);
+    if (stage != (joined ? 3 : 2)) return (kfi_region){0};
+    if (joined) return kfi_element_region(call, stage, tile);
+    const kfi_gathering g = gathering_at(call, &c, 0);
+    return kfi_choose_way(&g)->region(&g, tile);
+}
+
 static kf_status derive_data_gradient(kfi_derivation *d) {
     const kfi_value dy = d->in[0], w = d->in[1], ddx = d->dout[0];
     if (d->wanted[0]) d->din[0] = kfi_derive(d, "conv", d->attributes, ddx, w);
@@ -334,10 +364,12 @@ const kfi_op KFI_OP(conv_data_gradient) = {
     .infer = infer_data_gradient,
     .stages = {{pack_weights, tiles_pack},
                {prepare_weights, tiles_prepare},
-               {convolve_back, tiles_data_gradient}},
+               {convolve_back, tiles_data_gradient},
+               {join_phases, tiles_join}},
     .gradient = derive_data_gradient,
     .scratch = scratch_data_gradient,
     .tile_scratch = tile_scratch_data_gradient,
     .cost = cost_data_gradient,
     .examples = conv_data_gradient_examples,
+    .region = region_data_gradient,
 };
