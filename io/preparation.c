@@ -28,10 +28,52 @@ static const kfi_field scale_fields[] = {
     KFI_FIELDS_END,
 };
 
+static bool by_channel(const kf_preparation *how) {
+    for (int i = 0; i < KF_MAX_CHANNELS; i++)
+        if (how->means[i] != 0 || how->deviations[i] != 0) return true;
+    return false;
+}
+
+/* As many deviations as channels, or none, and no mean too many. */
+static kf_status standardise_shape(const kf_preparation *how, kf_shape *shape) {
+    if (!by_channel(how)) return KF_OK;
+    if (how->mean != 0 || how->deviation != 1)
+        return kfi_fail(KF_USAGE, "give mean and deviation, or means and deviations by channel");
+    const int64_t channels = shape->rank ? shape->dims[shape->rank - 1] : 1;
+    int64_t n_means = 0, n_deviations = 0;
+    for (int i = 0; i < KF_MAX_CHANNELS; i++) {
+        if (how->means[i] != 0) n_means = i + 1;
+        if (how->deviations[i] != 0) n_deviations = i + 1;
+    }
+    for (int64_t i = 0; i < n_deviations; i++)
+        if (!(how->deviations[i] > 0))
+            return kfi_fail(KF_USAGE, "deviations must be positive; got %g", how->deviations[i]);
+    if (channels <= KF_MAX_CHANNELS && n_means <= channels &&
+        (n_deviations == channels || n_deviations == 0))
+        return KF_OK;
+    return kfi_fail(KF_USAGE,
+                    "there are %lld channels; means are given for %lld, deviations for %lld",
+                    (long long)channels, (long long)n_means, (long long)n_deviations);
+}
+
+static void standardise_channels(const kfi_prepared_row *row, const float *from, float *to) {
+    const kf_preparation *how = row->how;
+    const int64_t count = kfi_shape_count(row->before);
+    const int64_t channels = row->before->rank ? row->before->dims[row->before->rank - 1] : 1;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t c = i % channels;
+        const float deviation = how->deviations[c] != 0 ? (float)how->deviations[c] : 1;
+        to[i] = (from[i] - (float)how->means[c]) / deviation;
+    }
+}
+
 static void standardise(const kfi_prepared_row *row, const float *from, float *to) {
     const float mean = (float)row->how->mean, deviation = (float)row->how->deviation;
     const int64_t count = kfi_shape_count(row->before);
-    for (int64_t i = 0; i < count; i++) to[i] = (from[i] - mean) / deviation;
+    if (by_channel(row->how))
+        standardise_channels(row, from, to);
+    else
+        for (int64_t i = 0; i < count; i++) to[i] = (from[i] - mean) / deviation;
 }
 
 static const kfi_field standardise_fields[] = {
@@ -39,6 +81,10 @@ static const kfi_field standardise_fields[] = {
               .help = "what is taken from each value …"),
     KFI_FIELD(kf_preparation, deviation, "deviation", kfi_field_real, .otherwise = "1",
               .low = 1.2e-38, .high = -1, .help = "… before it is divided by this"),
+    KFI_FIELD(kf_preparation, means, "means", kfi_field_reals, .otherwise = "None",
+              .count = KF_MAX_CHANNELS, .help = "the same by channel, the last axis …"),
+    KFI_FIELD(kf_preparation, deviations, "deviations", kfi_field_reals, .otherwise = "None",
+              .count = KF_MAX_CHANNELS, .help = "… one for each"),
     KFI_FIELDS_END,
 };
 
@@ -186,7 +232,7 @@ static const kfi_field augment_fields[] = {
 
 static const kfi_preparation_class classes[] = {
     {"scale", "values times a factor", scale_fields, true, keep_shape, NULL, scale},
-    {"standardise", "(value - mean) / deviation", standardise_fields, true, keep_shape, NULL,
+    {"standardise", "(value - mean) / deviation", standardise_fields, true, standardise_shape, NULL,
      standardise},
     {"one_hot", "class numbers as rows of 0 and 1", one_hot_fields, false, one_hot_shape,
      check_classes, one_hot},
@@ -220,7 +266,7 @@ static bool covers(const kfi_preparation_class *class, const kf_preparation *giv
 static bool says_something(const kf_preparation *given) {
     return given->factor != 0 || signbit(given->factor) || given->deviation != 0 ||
            given->mean != 0 || given->classes != 0 || given->length != 0 || given->flip ||
-           given->shift != 0 || given->crop[0] != 0;
+           given->shift != 0 || given->crop[0] != 0 || by_channel(given);
 }
 
 kf_status kfi_preparation_choose(const kf_preparation *given, kf_preparation *how,

@@ -39,10 +39,10 @@ typedef struct kfi_object_kind {
  * `objects` has it). kfi_field_float32 is a double that Keras rounds to
  * float32, so that its JSON has the digits of that; kfi_field_shape is dims in which KF_ANY is
  * None. An integer whose default is None holds KFI_NO_INTEGER for it. kfi_field_int32 is an
- * int32_t, kfi_field_seed a uint64_t. */
+ * int32_t, kfi_field_seed a uint64_t, kfi_field_reals a double[count] of which the rest is 0. */
 extern const kfi_field_type kfi_field_integer, kfi_field_real, kfi_field_bool, kfi_field_not,
     kfi_field_string, kfi_field_choice, kfi_field_sizes, kfi_field_dims, kfi_field_object,
-    kfi_field_float32, kfi_field_shape, kfi_field_int32, kfi_field_seed;
+    kfi_field_float32, kfi_field_shape, kfi_field_int32, kfi_field_seed, kfi_field_reals;
 
 /* The number that a user meant by a double: one that is a float stands for the shortest decimal
  * that is this float, as 0.1f does for 0.1. */
@@ -56,7 +56,7 @@ struct kfi_field {
     size_t offset;
     const char *otherwise; /* the default as text: "1", "valid", "None"; NULL: required */
     double low, high;      /* range of numbers, inclusive; both 0: any; high below low: no end */
-    int32_t count;         /* numbers in a kfi_field_sizes; at most, in dims (0: KF_MAX_RANK) */
+    int32_t count;         /* numbers in sizes; at most, in reals and dims (0: KF_MAX_RANK) */
     const char *choices;   /* "valid|same|causal" */
     const char *help;      /* one line for --help */
     const kfi_object_kind *objects; /* of a kfi_field_object; NULL: any name is taken */

@@ -41,6 +41,8 @@ KF_API kf_dataset *kf_dataset_open_with(const char *path, const kf_dataset_optio
  */
 KF_API kf_dataset *kf_dataset_scaled(kf_dataset *inner, const char *field, float factor);
 
+enum { KF_MAX_CHANNELS = 8 }; /* for which a preparation has numbers */
+
 /* The same data with one field prepared, as float32, in one of these ways; a field may be prepared
  * again. What is random depends on the seed, the epoch and the number of the row, not on who reads
  * it when. It happens where a model is trained; kf_evaluate, kf_predict, validation and
@@ -58,6 +60,8 @@ typedef struct kf_preparation {
     int64_t crop[2]; /* … and a part of so many rows and columns is taken; one number: of both */
     double fill;     /* 0 */
     uint64_t seed;
+    /* By channel, the last axis: (value - means[c]) / deviations[c]. Without deviations 1. */
+    double means[KF_MAX_CHANNELS], deviations[KF_MAX_CHANNELS];
 } kf_preparation;
 KF_API kf_dataset *kf_dataset_prepare_with(kf_dataset *inner, const char *field,
                                            const kf_preparation *how);
@@ -65,7 +69,8 @@ KF_API kf_dataset *kf_dataset_prepare_with(kf_dataset *inner, const char *field,
 #define KF_DATASET_PREPARE_CALL(inner, field, ...)                                                 \
     kf_dataset_prepare_with((inner), (field), &(kf_preparation){__VA_ARGS__})
 
-/* The same from a text: "scale(1/255)", "standardise(mean=0.5, deviation=0.2)", "one_hot(10)",
+/* The same from a text: "scale(1/255)", "standardise(mean=0.5, deviation=0.2)",
+ * "standardise(means=(0.5, 0.4, 0.3), deviations=(0.2, 0.2, 0.1))", "one_hot(10)",
  * "pad(100, at_end=True)", "augment(flip=True, shift=2, crop=(24, 24), seed=7)". */
 KF_API kf_dataset *kf_dataset_prepare_named(kf_dataset *inner, const char *field, const char *text);
 

@@ -26,8 +26,10 @@ KF_API kf_status kf_batch_copy(kf_batch *batch, const kf_array *array);
  * further batch. */
 typedef struct kf_generator {
     kf_status (*fill)(void *context, int64_t index, kf_batch *batch);
-    int64_t length;                      /* batches of a pass; 0: a generator */
-    void (*on_epoch_end)(void *context); /* after every pass of a Sequence; may be NULL */
+    int64_t length; /* batches of a pass; 0: a generator */
+    /* After every pass of a Sequence, once training took all of its batches and before the next
+     * pass is begun; fill is not running then. May be NULL. */
+    void (*on_epoch_end)(void *context);
     void *context;
 } kf_generator;
 

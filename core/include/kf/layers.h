@@ -95,7 +95,8 @@ typedef struct kf_reshape_options {
 KF_API kf_layer *kf_reshape_create(const kf_reshape_options *options);
 #define kf_reshape(...) KF_LAYER(reshape, .target_shape = __VA_ARGS__)
 
-/* Sets a fraction `rate` of the elements to 0 in training and divides the others by 1 - rate. */
+/* Sets a fraction `rate` of the elements to 0 in training and divides the others by 1 - rate. As in
+ * Keras a rate is kept to [0, 1], and of 1 nothing is dropped. */
 typedef struct kf_dropout_options {
     KF_LAYER_OPTIONS;
     double rate;

@@ -56,7 +56,7 @@ KF_API kf_layer *kf_relu_create(const kf_relu_options *options);
 
 typedef struct kf_softmax_options {
     KF_LAYER_OPTIONS;
-    int64_t axis; /* default -1 */
+    int64_t axis; /* default -1; of a matrix always that, as in Keras 2.2.4 */
 } kf_softmax_options;
 KF_API kf_layer *kf_softmax_create(const kf_softmax_options *options);
 #define kf_softmax(...) KF_LAYER(softmax, __VA_ARGS__)

@@ -150,6 +150,7 @@ typedef struct kf_locally_connected1d_options {
     int64_t kernel_size[1];
     int64_t strides[1];
     const char *padding;
+    const char *data_format; /* channels_first as in tf.keras: Keras 2.2.4 does not look at it */
     KF_KERNEL_OPTIONS;
 } kf_locally_connected1d_options;
 KF_API kf_layer *kf_locally_connected1d_create(const kf_locally_connected1d_options *options);

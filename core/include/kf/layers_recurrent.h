@@ -116,26 +116,39 @@ KF_API kf_layer *kf_rnn_create(const kf_rnn_options *options);
 
 /* ConvLSTM2D (Shi et al. 2015): an LSTM whose products are convolutions; x (batch, time, rows,
  * columns, in), or (batch, time, in, rows, columns) for channels_first. */
+#define KF_CONV_LSTM2D_CELL_OPTIONS                                                                \
+    KF_LAYER_OPTIONS;                                                                              \
+    int64_t filters;                                                                               \
+    int64_t kernel_size[2];                                                                        \
+    int64_t strides[2];       /* 1 */                                                              \
+    const char *padding;      /* "valid" (default) or "same"; that of the states is always same */ \
+    const char *data_format;  /* "channels_last" (default) or "channels_first" */                  \
+    int64_t dilation_rate[2]; /* 1 */                                                              \
+    const char *activation, *recurrent_activation; /* tanh, hard_sigmoid */                        \
+    bool no_bias;                                                                                  \
+    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;                     \
+    bool no_unit_forget_bias;                                                                      \
+    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;                     \
+    const char *kernel_constraint, *recurrent_constraint, *bias_constraint;                        \
+    double dropout, recurrent_dropout
+typedef struct kf_conv_lstm2d_cell_options {
+    KF_CONV_LSTM2D_CELL_OPTIONS;
+} kf_conv_lstm2d_cell_options;
 typedef struct kf_conv_lstm2d_options {
-    KF_LAYER_OPTIONS;
-    int64_t filters;
-    int64_t kernel_size[2];
-    int64_t strides[2];       /* 1 */
-    const char *padding;      /* "valid" (default) or "same"; that of the states is always same */
-    const char *data_format;  /* "channels_last" (default) or "channels_first" */
-    int64_t dilation_rate[2]; /* 1 */
-    const char *activation, *recurrent_activation; /* tanh, hard_sigmoid */
-    bool no_bias;
-    const char *kernel_initializer, *recurrent_initializer, *bias_initializer;
-    bool no_unit_forget_bias;
-    const char *kernel_regularizer, *recurrent_regularizer, *bias_regularizer;
+    KF_CONV_LSTM2D_CELL_OPTIONS;
     const char *activity_regularizer;
-    const char *kernel_constraint, *recurrent_constraint, *bias_constraint;
-    double dropout, recurrent_dropout;
     KF_RECURRENT_LAYER_OPTIONS;
 } kf_conv_lstm2d_options;
+KF_API kf_layer *kf_conv_lstm2d_cell_create(const kf_conv_lstm2d_cell_options *options);
 KF_API kf_layer *kf_conv_lstm2d_create(const kf_conv_lstm2d_options *options);
-#define kf_conv_lstm2d(...) KF_LAYER(conv_lstm2d, .filters = __VA_ARGS__)
+#define kf_conv_lstm2d_cell(...) KF_LAYER(conv_lstm2d_cell, .filters = __VA_ARGS__)
+#define kf_conv_lstm2d(...)      KF_LAYER(conv_lstm2d, .filters = __VA_ARGS__)
+
+/* ConvRNN2D: what RNN is, for a ConvLSTM2DCell: kf_conv_rnn2d(kf_conv_lstm2d_cell(8, {3})). As in
+ * Keras 2.2.4, it is not possible to stack such cells or to unroll them. */
+typedef kf_rnn_options kf_conv_rnn2d_options;
+KF_API kf_layer *kf_conv_rnn2d_create(const kf_conv_rnn2d_options *options);
+#define kf_conv_rnn2d(...) KF_LAYER(conv_rnn2d, .cell = __VA_ARGS__)
 
 /* Embedding: whole numbers from 0 to input_dim - 1 become rows of the table (input_dim,
  * output_dim): (batch, …) -> (batch, …, output_dim). kf_embedding(10000, 64). A number outside of

@@ -189,7 +189,8 @@ KF_API void kf_callback_free(kf_callback *callback); /* of those made by kf; acc
 /* Keras's progress on a stream of the caller's: 1 a bar (for terminals), 2 one line per epoch. */
 KF_API kf_callback *kf_progress(FILE *stream, int32_t verbose);
 
-/* What happened in each epoch. */
+/* What happened in each epoch. Keys are in Keras's order: those of the validation, metrics_names,
+ * then what callbacks added. */
 typedef struct kf_history kf_history;
 KF_API kf_history *kf_history_new(void);
 KF_API void kf_history_free(kf_history *history);
@@ -226,8 +227,8 @@ typedef struct kf_fit_options {
     const char *checkpoint;     /* a file to save the model in while it is trained … */
     int64_t checkpoint_batches; /* … after every so many batches; 0: after every epoch */
     const kf_class_weighting *class_weight; /* in training; validation_data counts each sample 1 */
-    /* Keras's steps, which for arrays mean: every batch is all samples, unshuffled, and an epoch has
-     * so many of them. Instead of batch_size; to validate, both are needed. */
+    /* Keras's steps, which for arrays mean: every batch is all samples, unshuffled, and an epoch
+     * has so many of them. Instead of batch_size; to validate, both are needed. */
     int64_t steps_per_epoch, validation_steps;
 } kf_fit_options;
 KF_API kf_status kf_fit_with(kf_model *model, kf_dataset *data, const kf_fit_options *options);
