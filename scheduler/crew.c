@@ -26,7 +26,7 @@ static bool comes_first(const kfi_tile *tile, const kfi_failure *failure) {
 
 static pthread_mutex_t failure_lock = PTHREAD_MUTEX_INITIALIZER; /* taken only by who fails */
 
-static void store_failure(kfi_crew *crew, const kfi_tile *tile, kf_status status) {
+void kfi_crew_fail(kfi_crew *crew, const kfi_tile *tile, kf_status status) {
     kfi_failure *failure = &crew->failure;
     pthread_mutex_lock(&failure_lock);
     if (failure->status == KF_OK || comes_first(tile, failure)) {
@@ -40,31 +40,14 @@ static void store_failure(kfi_crew *crew, const kfi_tile *tile, kf_status status
     atomic_store_explicit(&crew->failed, true, memory_order_relaxed);
 }
 
-static void run_tiles(kfi_crew *crew, const kfi_hand *hand, const kfi_piece *piece) {
-    kfi_tile tile = {crew->schedule->nodes[piece->number].task, piece->stage, piece->first,
-                     hand->worker};
-    for (; tile.tile < piece->end; tile.tile++) {
-        if (atomic_load_explicit(&crew->failed, memory_order_relaxed)) return;
-        const kf_status status = crew->run(crew->context, &tile);
-        if (status != KF_OK) store_failure(crew, &tile, status);
-    }
-}
-
-static void run_traced(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
+void kfi_crew_run_traced(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
     const int64_t start_ns = hand->clock ? hand->clock : kfi_now_ns();
-    run_tiles(crew, hand, piece);
+    kfi_crew_run_tiles(crew, hand, piece);
     hand->clock = kfi_now_ns();
     kfi_trace_add(crew->trace, &(kfi_trace_record){
                                    crew->schedule->nodes[piece->number].task, (int16_t)piece->stage,
                                    (int16_t)hand->worker, (int32_t)piece->first,
                                    (int32_t)(piece->end - piece->first), start_ns, hand->clock});
-}
-
-void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
-    if (crew->trace)
-        run_traced(crew, hand, piece);
-    else
-        run_tiles(crew, hand, piece);
 }
 
 /* ---- beginning and end ---- */

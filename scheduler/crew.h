@@ -57,8 +57,30 @@ typedef struct kfi_piece {
     int64_t first, end;
 } kfi_piece;
 
-/* Runs the piece unless the run has failed already; stores a failure. Used by every executor. */
-void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece);
+/* Stores the failure of a tile, with this thread's message, if no other comes before it. */
+void kfi_crew_fail(kfi_crew *crew, const kfi_tile *tile, kf_status status);
+
+static inline void kfi_crew_run_tiles(kfi_crew *crew, const kfi_hand *hand,
+                                      const kfi_piece *piece) {
+    kfi_tile tile = {crew->schedule->nodes[piece->number].task, piece->stage, piece->first,
+                     hand->worker};
+    for (; tile.tile < piece->end; tile.tile++) {
+        if (atomic_load_explicit(&crew->failed, memory_order_relaxed)) return;
+        const kf_status status = crew->run(crew->context, &tile);
+        if (status != KF_OK) kfi_crew_fail(crew, &tile, status);
+    }
+}
+
+void kfi_crew_run_traced(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece);
+
+/* Runs the piece unless the run has failed already; stores a failure. Used by every executor. Here,
+ * since a step that does nothing takes less time than two calls. */
+static inline void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
+    if (crew->trace)
+        kfi_crew_run_traced(crew, hand, piece);
+    else
+        kfi_crew_run_tiles(crew, hand, piece);
+}
 
 /* A crew of one that stands in no table. */
 void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run, void *context,

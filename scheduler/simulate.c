@@ -125,15 +125,16 @@ static double publish(simulation *sim, int32_t number) {
 
 /* ---- what a finished task leads to ---- */
 
-static double offer(simulation *sim, virtual_worker *w, int32_t number) {
+static double put_away(simulation *sim, virtual_worker *w, int32_t number) {
     const double cost_ns = sim->schedule->nodes[number].cost_ns;
-    if (cost_ns < KFI_CHEAP_NS) {
-        if (w->cheap_ns + cost_ns > KFI_KEEP_NS) return publish(sim, number);
-        sim->next[number] = w->cheap;
-        w->cheap = number;
-        w->cheap_ns += cost_ns;
-        return 0;
-    }
+    if (w->cheap_ns + cost_ns > KFI_KEEP_NS) return publish(sim, number);
+    sim->next[number] = w->cheap;
+    w->cheap = number;
+    w->cheap_ns += cost_ns;
+    return 0;
+}
+
+static double hold(simulation *sim, virtual_worker *w, int32_t number) {
     const int32_t other = w->held;
     if (other == KFI_NONE) w->held_ns = 0;
     if (other == KFI_NONE || number < other) w->held = number;
@@ -141,34 +142,42 @@ static double offer(simulation *sim, virtual_worker *w, int32_t number) {
     return publish(sim, number < other ? other : number);
 }
 
-static void release_successors(simulation *sim, virtual_worker *w, const kfi_node *node) {
+static int32_t release_successors(simulation *sim, virtual_worker *w, const kfi_node *node) {
     double published_ns = 0;
+    int32_t best = KFI_NONE;
     for (int32_t k = node->n_successors - 1; k >= 0; k--) {
         const int32_t number = node->successors[k];
         if (sim->schedule->nodes[number].n_predecessors > 0 && --sim->waiting[number] > 0) continue;
         sim->cause[number] = w->last_piece;
-        published_ns += offer(sim, w, number);
+        if (sim->schedule->nodes[number].cost_ns >= KFI_CHEAP_NS) {
+            published_ns += hold(sim, w, number);
+            continue;
+        }
+        if (best != KFI_NONE) published_ns += put_away(sim, w, best);
+        best = number;
     }
     if (published_ns > 0) announce(sim, w, published_ns);
+    return best;
 }
 
-static int32_t next_task(simulation *sim, virtual_worker *w) {
-    if (w->cheap == KFI_NONE) {
-        const int32_t number = w->held;
-        w->held = KFI_NONE;
-        return number;
-    }
+static int32_t take_cheap(simulation *sim, virtual_worker *w) {
     const int32_t number = w->cheap;
     w->cheap = sim->next[number];
     w->cheap_ns = w->cheap == KFI_NONE ? 0 : w->cheap_ns - sim->schedule->nodes[number].cost_ns;
-    if (w->held == KFI_NONE) return number;
-    w->held_ns += KFI_LEAST_NS + sim->schedule->nodes[number].cost_ns;
+    return number;
+}
+
+static int32_t next_task(simulation *sim, virtual_worker *w, int32_t cheap) {
+    if (cheap == KFI_NONE && w->cheap != KFI_NONE) cheap = take_cheap(sim, w);
+    const int32_t held = w->held;
+    if (cheap == KFI_NONE) w->held = KFI_NONE;
+    if (cheap == KFI_NONE || held == KFI_NONE) return cheap == KFI_NONE ? held : cheap;
+    w->held_ns += KFI_LEAST_NS + sim->schedule->nodes[cheap].cost_ns;
     if (w->held_ns > KFI_KEEP_NS) {
-        const int32_t held = w->held;
         w->held = KFI_NONE;
         announce(sim, w, publish(sim, held));
     }
-    return number;
+    return cheap;
 }
 
 /* ---- the stages of a task ---- */
@@ -232,8 +241,8 @@ static void pass_on(simulation *sim, double now) {
 static void go_on(simulation *sim, virtual_worker *w, int32_t number) {
     for (;;) {
         if (number != KFI_NONE) {
-            release_successors(sim, w, &sim->schedule->nodes[number]);
-            number = next_task(sim, w);
+            const int32_t cheap = release_successors(sim, w, &sim->schedule->nodes[number]);
+            number = next_task(sim, w, cheap);
         }
         const double now = w->now;
         if (number == KFI_NONE) {

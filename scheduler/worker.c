@@ -68,14 +68,15 @@ static int32_t take_cheap(kfi_worker *w) {
     return number;
 }
 
-/* Keeps, holds or publishes a task that is ready; returns the cost of what it has published. */
-static double offer(kfi_worker *w, int32_t number) {
-    const double cost_ns = w->nodes[number].cost_ns;
-    if (cost_ns < KFI_CHEAP_NS) {
-        if (w->cheap_ns + cost_ns > KFI_KEEP_NS) return publish(w, number);
-        keep_cheap(w, number);
-        return 0;
-    }
+/* Keeps or publishes a cheap task; returns the cost of what it has published. */
+static double put_away(kfi_worker *w, int32_t number) {
+    if (w->cheap_ns + w->nodes[number].cost_ns > KFI_KEEP_NS) return publish(w, number);
+    keep_cheap(w, number);
+    return 0;
+}
+
+/* Holds the better one of this task and the one that is held; likewise. */
+static double hold(kfi_worker *w, int32_t number) {
     const int32_t other = w->held;
     if (other == KFI_NONE) w->held_ns = 0;
     if (other == KFI_NONE || number < other) w->held = number;
@@ -83,30 +84,35 @@ static double offer(kfi_worker *w, int32_t number) {
     return publish(w, number < other ? other : number);
 }
 
-static void release_successors(kfi_worker *w, const kfi_node *node) {
+/* Returns the best of the cheap ones that have become ready, which is put nowhere; else KFI_NONE.
+ */
+static int32_t release_successors(kfi_worker *w, const kfi_node *node) {
     double published_ns = 0;
-    /* the best one last, so that it is on top of the cheap ones */
-    for (int32_t k = node->n_successors - 1; k >= 0; k--) {
+    int32_t best = KFI_NONE;
+    for (int32_t k = node->n_successors - 1; k >= 0; k--) { /* the most critical one last */
         const int32_t number = node->successors[k];
-        if (kfi_node_arrive(&w->nodes[number], w->alone)) published_ns += offer(w, number);
+        if (!kfi_node_arrive(&w->nodes[number], w->alone)) continue;
+        if (w->nodes[number].cost_ns >= KFI_CHEAP_NS) {
+            published_ns += hold(w, number);
+            continue;
+        }
+        if (best != KFI_NONE) published_ns += put_away(w, best);
+        best = number;
     }
     publish_batch(w);
     if (published_ns > 0) announce(w, published_ns);
+    return best;
 }
 
 /* The next task to run here: cheap ones first, since others may wait for what they lead to. */
-static int32_t next_task(kfi_worker *w) {
-    if (w->cheap == KFI_NONE) {
-        const int32_t number = w->held;
-        w->held = KFI_NONE;
-        return number;
-    }
-    const int32_t number = take_cheap(w);
-    if (w->held != KFI_NONE) {
-        w->held_ns += KFI_LEAST_NS + w->nodes[number].cost_ns;
-        if (w->held_ns > KFI_KEEP_NS) publish_held(w);
-    }
-    return number;
+static int32_t next_task(kfi_worker *w, int32_t cheap) {
+    if (cheap == KFI_NONE && w->cheap != KFI_NONE) cheap = take_cheap(w);
+    const int32_t held = w->held;
+    if (cheap == KFI_NONE) w->held = KFI_NONE;
+    if (cheap == KFI_NONE || held == KFI_NONE) return cheap == KFI_NONE ? held : cheap;
+    w->held_ns += KFI_LEAST_NS + w->nodes[cheap].cost_ns;
+    if (w->held_ns > KFI_KEEP_NS) publish_held(w);
+    return cheap;
 }
 
 /* ---- the stages of a task ---- */
@@ -173,9 +179,9 @@ static bool run_stages(kfi_worker *w, int32_t number, int32_t stage) {
 static void go_on(kfi_worker *w, int32_t number) {
     do {
         const kfi_node *node = &w->nodes[number];
-        release_successors(w, node);
+        const int32_t cheap = release_successors(w, node);
         if (node->n_successors == 0) kfi_crew_exit(w->crew, w->hand.worker);
-        number = next_task(w);
+        number = next_task(w, cheap);
     } while (number != KFI_NONE && run_stages(w, number, 0));
 }
 

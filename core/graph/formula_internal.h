@@ -38,7 +38,8 @@ typedef struct kfi_assignment {
     kfi_value value;
 } kfi_assignment;
 
-/* What stands for an op of a derivative if there is something simpler (simplify.c), else KFI_NONE. */
+/* What stands for an op of a derivative if there is something simpler (simplify.c), else KFI_NONE.
+ */
 kfi_value kfi_simplified(kfi_formula *formula, const char *op, const void *attributes,
                          const kfi_value *in, int n_in);
 

@@ -36,82 +36,135 @@ static kf_status find_order(const kfi_plan *plan, precedence *order) {
     return KF_OK;
 }
 
-static bool dead_before(const precedence *order, const kfi_storage *a, const kfi_storage *b) {
-    if (a->kept) return false;
-    for (int64_t i = 0; i < a->n_users; i++)
-        if (!comes_before(order, a->users[i], b->writer)) return false;
+/* A storage as placing it sees it. Every pair is looked at, so this is what fits into a cache: of
+ * the users only those that no other user waits for, since the others are done when these are. */
+typedef struct span {
+    kfi_storage *storage;
+    size_t offset, bytes;
+    int32_t writer, last; /* the last user's number, INT32_MAX where the value is kept */
+    int32_t n_final;
+    const int32_t *final; /* users, the last one first */
+} span;
+
+static bool dead_before(const precedence *order, const span *a, const span *b) {
+    if (a->last >= b->writer) return false; /* who waits has the larger number */
+    for (int32_t i = 0; i < a->n_final; i++)
+        if (!comes_before(order, a->final[i], b->writer)) return false;
     return true;
 }
 
-static bool may_overlap(const precedence *order, const kfi_storage *a, const kfi_storage *b) {
+static bool may_overlap(const precedence *order, const span *a, const span *b) {
     return dead_before(order, a, b) || dead_before(order, b, a);
 }
 
 /* Larger first; among equals the earlier writer, so that the result is always the same. */
 static int by_size(const void *left, const void *right) {
-    const kfi_storage *a = *(kfi_storage *const *)left, *b = *(kfi_storage *const *)right;
-    if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
+    const span *a = left, *b = right;
+    const size_t left_bytes = a->storage->bytes, right_bytes = b->storage->bytes;
+    if (left_bytes != right_bytes) return left_bytes < right_bytes ? 1 : -1;
     if (a->writer != b->writer) return a->writer < b->writer ? -1 : 1;
-    return a < b ? -1 : a > b;
+    return a->storage < b->storage ? -1 : a->storage > b->storage;
 }
 
 static size_t rounded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* Storages that have a place, by offset. */
+/* Spans that have a place, by offset. */
 typedef struct placed {
-    kfi_storage **items;
+    span **items;
     int64_t count;
 } placed;
 
-/* The lowest offset where `storage` overlaps none that may be alive with it. */
-static size_t lowest_gap(const precedence *order, const placed *others,
-                         const kfi_storage *storage) {
-    const size_t bytes = rounded(storage->bytes);
+/* The lowest offset where `one` overlaps none that may be alive with it. */
+static size_t lowest_gap(const precedence *order, const placed *others, const span *one) {
     size_t at = 0;
     for (int64_t i = 0; i < others->count; i++) {
-        const kfi_storage *other = others->items[i];
-        const size_t end = other->offset + rounded(other->bytes);
-        if (end <= at || may_overlap(order, storage, other)) continue;
-        if (other->offset >= at && other->offset - at >= bytes) break;
+        const span *other = others->items[i];
+        const size_t end = other->offset + other->bytes;
+        if (end <= at || may_overlap(order, one, other)) continue;
+        if (other->offset >= at && other->offset - at >= one->bytes) break;
         at = end;
     }
     return at;
 }
 
-static void insert(placed *others, kfi_storage *storage) {
-    int64_t at = others->count++;
-    while (at > 0 && others->items[at - 1]->offset > storage->offset) at--;
-    memmove(others->items + at + 1, others->items + at,
-            (size_t)(others->count - 1 - at) * sizeof *others->items);
-    others->items[at] = storage;
+static void insert(placed *others, span *one) {
+    int64_t first = 0, end = others->count; /* behind all with this offset or a lower one */
+    while (first < end) {
+        const int64_t middle = (first + end) / 2;
+        if (others->items[middle]->offset > one->offset)
+            end = middle;
+        else
+            first = middle + 1;
+    }
+    memmove(others->items + first + 1, others->items + first,
+            (size_t)(others->count - first) * sizeof *others->items);
+    others->items[first] = one;
+    others->count++;
 }
 
-static void place_all(kfi_plan *plan, const precedence *order, kfi_storage **sorted, int64_t n,
+/* Users stand in the order of their numbers. Returns how many are final. */
+static int32_t find_final(const precedence *order, const kfi_storage *storage, int32_t *final) {
+    int32_t n = 0;
+    for (int64_t i = storage->n_users - 1; i >= 0; i--) {
+        bool waited_for = false;
+        for (int32_t k = 0; k < n && !waited_for; k++)
+            waited_for =
+                final[k] == storage->users[i] || comes_before(order, storage->users[i], final[k]);
+        if (!waited_for) final[n++] = storage->users[i];
+    }
+    return n;
+}
+
+static bool in_arena(const kfi_storage *storage) {
+    return storage->writer >= 0 && !storage->outside && !storage->local;
+}
+
+/* Returns how many there are; `users` has room for those of all. */
+static int64_t make_spans(const kfi_plan *plan, const precedence *order, span *spans,
+                          int32_t *users) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < plan->n_storages; i++) {
+        kfi_storage *storage = &plan->storages[i];
+        if (!in_arena(storage)) continue;
+        span *one = &spans[n++];
+        *one = (span){.storage = storage,
+                      .bytes = rounded(storage->bytes),
+                      .writer = storage->writer,
+                      .last = INT32_MAX,
+                      .final = users};
+        if (storage->kept) continue;
+        one->n_final = find_final(order, storage, users);
+        one->last = one->n_final > 0 ? users[0] : -1;
+        users += one->n_final;
+    }
+    return n;
+}
+
+static void place_all(kfi_plan *plan, const precedence *order, span *spans, int64_t n,
                       placed *others) {
-    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
+    qsort(spans, (size_t)n, sizeof *spans, by_size);
     for (int64_t i = 0; i < n; i++) {
-        sorted[i]->offset = lowest_gap(order, others, sorted[i]);
-        insert(others, sorted[i]);
-        const size_t end = sorted[i]->offset + rounded(sorted[i]->bytes);
+        spans[i].storage->offset = spans[i].offset = lowest_gap(order, others, &spans[i]);
+        insert(others, &spans[i]);
+        const size_t end = spans[i].offset + spans[i].bytes;
         if (end > plan->peak_bytes) plan->peak_bytes = end;
     }
 }
 
 kf_status kfi_plan_place(kfi_plan *plan) {
+    size_t n_users = 0;
+    for (int64_t i = 0; i < plan->n_storages; i++) n_users += (size_t)plan->storages[i].n_users;
     precedence order = {NULL, 0};
-    kfi_storage **sorted = kfi_alloc(2 * (size_t)plan->n_storages, sizeof *sorted);
-    kf_status status = sorted ? find_order(plan, &order) : KF_MEMORY;
-    if (status == KF_OK) {
-        int64_t n = 0;
-        for (int64_t i = 0; i < plan->n_storages; i++)
-            if (plan->storages[i].writer >= 0 && !plan->storages[i].outside &&
-                !plan->storages[i].local)
-                sorted[n++] = &plan->storages[i];
-        placed others = {sorted + plan->n_storages, 0};
-        place_all(plan, &order, sorted, n, &others);
-    }
+    span *spans = kfi_alloc((size_t)plan->n_storages, sizeof *spans);
+    placed others = {kfi_alloc((size_t)plan->n_storages, sizeof *others.items), 0};
+    int32_t *users = kfi_alloc(n_users + 1, sizeof *users);
+    kf_status status = spans && others.items && users ? find_order(plan, &order) : KF_MEMORY;
+    if (status == KF_OK)
+        place_all(plan, &order, spans, make_spans(plan, &order, spans, users), &others);
     kfi_free(order.bits);
-    kfi_free(sorted);
+    kfi_free(users);
+    kfi_free(others.items);
+    kfi_free(spans);
     return status;
 }
 

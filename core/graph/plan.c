@@ -72,7 +72,7 @@ static bool *find_alive(const kfi_plan *plan) {
 
 /* --- where values live ------------------------------------------------------------------------ */
 
-static int32_t add_storage(kfi_plan *plan, kfi_storage storage) {
+int32_t kfi_plan_add_storage(kfi_plan *plan, kfi_storage storage) {
     if (kfi_reserve((void **)&plan->storages, &plan->storages_capacity, plan->n_storages,
                     sizeof storage) != KF_OK)
         return -1;
@@ -80,14 +80,10 @@ static int32_t add_storage(kfi_plan *plan, kfi_storage storage) {
     return (int32_t)plan->n_storages++;
 }
 
-static size_t array_bytes(const kfi_array *array) {
-    return (size_t)kfi_shape_count(&array->shape) * kf_dtype_size(array->dtype);
-}
-
 static int32_t storage_of_weight(kfi_plan *plan, const kf_weight *weight) {
     for (int64_t i = 0; i < plan->n_storages; i++)
         if (plan->storages[i].outside == weight->data) return (int32_t)i;
-    return add_storage(plan, (kfi_storage){.outside = weight->data, .writer = -1});
+    return kfi_plan_add_storage(plan, (kfi_storage){.outside = weight->data, .writer = -1});
 }
 
 /* How many nodes that run, results and assignments read each value, counting views as readers. */
@@ -112,8 +108,8 @@ static int32_t taken_over(const kfi_plan *plan, const kfi_formula_node *node, in
     const int32_t maker = plan->formula->values[value].node;
     if (plan->storages[storage].writer < 0 || plan->storages[storage].outside) return -1;
     if (readers[value] != 1 || plan->formula->nodes[maker].op->is_view) return -1;
-    if (array_bytes(&plan->formula->values[value].type) !=
-        array_bytes(&plan->formula->values[node->out[i].id].type))
+    if (kfi_array_bytes(&plan->formula->values[value].type) !=
+        kfi_array_bytes(&plan->formula->values[node->out[i].id].type))
         return -1;
     return storage;
 }
@@ -126,14 +122,14 @@ static int32_t storage_of_output(kfi_plan *plan, const kfi_formula_node *node, i
             return storage_of_weight(plan, formula->assignments[a].weight);
     const int32_t taken = taken_over(plan, node, i, readers);
     if (taken >= 0) return taken;
-    return add_storage(plan,
-                       (kfi_storage){.bytes = array_bytes(&formula->values[node->out[i].id].type),
-                                     .writer = step});
+    return kfi_plan_add_storage(
+        plan, (kfi_storage){.bytes = kfi_array_bytes(&formula->values[node->out[i].id].type),
+                            .writer = step});
 }
 
 static int32_t storage_of_leaf(kfi_plan *plan, const kfi_formula_value *value) {
     if (value->weight) return storage_of_weight(plan, value->weight);
-    return add_storage(plan, (kfi_storage){.is_source = true, .writer = -1});
+    return kfi_plan_add_storage(plan, (kfi_storage){.is_source = true, .writer = -1});
 }
 
 /* A chain runs where its last node stands. */
@@ -170,163 +166,6 @@ static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_
     for (int32_t i = 0; i < plan->n_results; i++)
         plan->storages[plan->storage_of_value[plan->results[i].id]].kept = true;
     return KF_OK;
-}
-
-/* --- who waits for whom ----------------------------------------------------------------------- */
-
-/* The step that makes a value, looking through views; -1 if it comes from outside. */
-static int32_t maker_step(const kfi_plan *plan, kfi_value value) {
-    const int32_t node = plan->formula->values[kfi_viewed(plan->formula, value.id)].node;
-    return node < 0 ? -1 : plan->step_of_node[node];
-}
-
-static void wait_for(kfi_step *step, int32_t other) {
-    int32_t at = step->n_waits_for;
-    while (at > 0 && step->waits_for[at - 1] > other) at--;
-    if (at > 0 && step->waits_for[at - 1] == other) return;
-    memmove(step->waits_for + at + 1, step->waits_for + at,
-            (size_t)(step->n_waits_for - at) * sizeof *step->waits_for);
-    step->waits_for[at] = other;
-    step->n_waits_for++;
-}
-
-static kf_status add_user(kfi_storage *storage, int32_t step) {
-    const kf_status status = kfi_reserve((void **)&storage->users, &storage->users_capacity,
-                                         storage->n_users, sizeof *storage->users);
-    if (status == KF_OK) storage->users[storage->n_users++] = step;
-    return status;
-}
-
-static kf_status add_users(kfi_plan *plan, int32_t s) {
-    const kfi_step *step = &plan->steps[s];
-    kf_status status = KF_OK;
-    for (int32_t p = 0; p < step->n_parts; p++) {
-        const kfi_formula_node *node = &plan->formula->nodes[step->parts[p].node];
-        for (int i = 0; i < node->n_in && status == KF_OK; i++)
-            status = add_user(&plan->storages[plan->storage_of_value[node->in[i].id]], s);
-        for (int i = 0; i < node->n_out && status == KF_OK; i++)
-            status = add_user(&plan->storages[plan->storage_of_value[node->out[i].id]], s);
-    }
-    if (status == KF_OK && step->scratch >= 0) status = add_user(&plan->storages[step->scratch], s);
-    return status;
-}
-
-/* A step waits for the makers of its inputs, for what the formula says it comes after, and, if it
- * writes over a weight, for all who use the old value. (Users of a storage taken over in the arena
- * are its makers: nothing to add.) */
-static void link_part(kfi_plan *plan, int32_t s, const kfi_formula_node *node) {
-    kfi_step *step = &plan->steps[s];
-    for (int i = 0; i < node->n_in; i++) {
-        const int32_t maker = maker_step(plan, node->in[i]);
-        if (maker >= 0 && maker != s) wait_for(step, maker);
-    }
-    for (int64_t n = node->after.first; n < node->after.last; n++)
-        if (plan->step_of_node[n] >= 0) wait_for(step, plan->step_of_node[n]);
-    for (int i = 0; i < node->n_out; i++) {
-        const kfi_storage *storage = &plan->storages[plan->storage_of_value[node->out[i].id]];
-        for (int64_t u = 0; storage->outside && u < storage->n_users; u++)
-            wait_for(step, storage->users[u]);
-    }
-}
-
-static kf_status link_step(kfi_plan *plan, int32_t s) {
-    kfi_step *step = &plan->steps[s];
-    size_t most = 0;
-    for (int32_t p = 0; p < step->n_parts; p++) {
-        const kfi_formula_node *node = &plan->formula->nodes[step->parts[p].node];
-        most += (size_t)node->n_in + (size_t)(node->after.last - node->after.first);
-        for (int i = 0; i < node->n_out; i++)
-            most += (size_t)plan->storages[plan->storage_of_value[node->out[i].id]].n_users;
-    }
-    step->waits_for = kfi_alloc(most + 1, sizeof *step->waits_for);
-    if (!step->waits_for) return KF_MEMORY;
-    for (int32_t p = 0; p < step->n_parts; p++)
-        link_part(plan, s, &plan->formula->nodes[step->parts[p].node]);
-    return KF_OK;
-}
-
-/* --- steps ------------------------------------------------------------------------------------ */
-
-/* Rough costs of this kind of machine, for priorities until they are measured: 50 GFLOP/s, 10 GB/s
- * and 200 ns to get going. */
-static double estimate_ns(kfi_cost cost) {
-    const double compute = cost.flops / 50, move = cost.bytes / 10;
-    return 200 + (compute > move ? compute : move);
-}
-
-static kf_status make_part(const kfi_plan *plan, int32_t node_index, kfi_part *part) {
-    const kfi_formula_node *node = &plan->formula->nodes[node_index];
-    kfi_array *arrays = kfi_alloc((size_t)(node->n_in + node->n_out), sizeof *arrays);
-    if (!arrays) return KF_MEMORY;
-    for (int i = 0; i < node->n_in; i++) arrays[i] = plan->formula->values[node->in[i].id].type;
-    for (int i = 0; i < node->n_out; i++)
-        arrays[node->n_in + i] = plan->formula->values[node->out[i].id].type;
-    *part = (kfi_part){.op = node->op, .node = node_index, .local_at = -1};
-    part->call = (kfi_call){.attributes = node->attributes,
-                            .n_in = node->n_in,
-                            .n_out = node->n_out,
-                            .in = arrays,
-                            .out = arrays + node->n_in};
-    return KF_OK;
-}
-
-/* What follows the first part of a chain finds one of its inputs in the cache. */
-static kfi_cost cost_of_part(const kfi_part *part, bool follows) {
-    if (!part->op->cost) return (kfi_cost){0};
-    kfi_cost cost = part->op->cost(&part->call);
-    if (follows) cost.bytes -= (double)array_bytes(&part->call.out[0]);
-    return cost;
-}
-
-/* The parts of the step whose last node is `last`. */
-static kf_status make_parts(kfi_plan *plan, int32_t last, kfi_step *step) {
-    int32_t n = 0;
-    for (int32_t m = last; m >= 0; m = plan->chain_before[m]) n++;
-    step->parts = kfi_alloc((size_t)n, sizeof *step->parts);
-    if (!step->parts) return KF_MEMORY;
-    step->n_parts = n;
-    kf_status status = KF_OK;
-    for (int32_t m = last; m >= 0 && status == KF_OK; m = plan->chain_before[m])
-        status = make_part(plan, m, &step->parts[--n]);
-    for (int32_t p = 0; p < step->n_parts && status == KF_OK; p++) {
-        const kfi_cost cost = cost_of_part(&step->parts[p], p > 0);
-        step->cost.flops += cost.flops;
-        step->cost.bytes += cost.bytes;
-    }
-    return status;
-}
-
-static kf_status make_step(kfi_plan *plan, int32_t last, kfi_step *step) {
-    *step = (kfi_step){.scratch = -1};
-    kf_status status = make_parts(plan, last, step);
-    if (status != KF_OK) return status;
-    const kfi_op *op = step->parts[0].op;
-    const kfi_call *call = &step->parts[0].call;
-    for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++)
-        step->tiles[step->n_stages++] = op->stages[i].tiles ? op->stages[i].tiles(call) : 1;
-    step->cost_ns = estimate_ns(step->cost);
-    step->scratch_bytes = op->tile_scratch ? (op->tile_scratch(call) + 63) / 64 * 64 : 0;
-    const size_t shared = op->scratch ? op->scratch(call) : 0;
-    if (shared) {
-        step->scratch =
-            add_storage(plan, (kfi_storage){.bytes = shared, .writer = plan->step_of_node[last]});
-        if (step->scratch < 0) return KF_MEMORY;
-    }
-    return KF_OK;
-}
-
-static kf_status make_steps(kfi_plan *plan) {
-    plan->steps = kfi_alloc((size_t)plan->n_steps, sizeof *plan->steps);
-    if (!plan->steps) return KF_MEMORY;
-    kf_status status = KF_OK;
-    for (int32_t n = 0; n < plan->formula->n_nodes && status == KF_OK; n++) {
-        const int32_t s = plan->step_of_node[n];
-        if (s < 0 || plan->chain_next[n] >= 0) continue;
-        status = make_step(plan, n, &plan->steps[s]);
-        if (status == KF_OK) status = link_step(plan, s);
-        if (status == KF_OK) status = add_users(plan, s);
-    }
-    return status;
 }
 
 /* --- the schedule ----------------------------------------------------------------------------- */
@@ -418,12 +257,13 @@ static kf_status build(kfi_plan *plan, const kfi_value *results, int32_t n_resul
         number_steps(plan, alive);
         status = assign_storages(plan, alive, readers);
     }
-    if (status == KF_OK) status = make_steps(plan);
+    if (status == KF_OK) status = kfi_plan_make_steps(plan);
     if (status == KF_OK) status = kfi_plan_localize(plan, readers);
     kfi_free(alive);
     kfi_free(readers);
     if (status == KF_OK) status = kfi_plan_place(plan);
     if (status == KF_OK) status = make_schedule(plan);
+    if (status == KF_OK) status = kfi_learning_init(&plan->learning, plan->n_steps);
     if (status == KF_OK) status = list_slots(plan);
     if (status == KF_OK) status = kfi_plan_dump_if_asked(plan);
     return status;
@@ -457,6 +297,7 @@ kf_status kfi_plan_new(kfi_formula *formula, const kfi_value *results, int32_t n
 void kfi_plan_free(kfi_plan *plan) {
     if (!plan) return;
     kfi_schedule_free(plan->schedule);
+    kfi_learning_clear(&plan->learning);
     for (int32_t s = 0; plan->steps && s < plan->n_steps; s++) {
         for (int32_t p = 0; plan->steps[s].parts && p < plan->steps[s].n_parts; p++)
             kfi_free((void *)plan->steps[s].parts[p].call.in);

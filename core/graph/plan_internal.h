@@ -3,6 +3,7 @@
 #define KFI_GRAPH_PLAN_INTERNAL_H
 
 #include "core/graph/formula_internal.h"
+#include "core/graph/learning.h"
 #include "core/graph/plan.h"
 
 /* The longest chain, and the most inputs of a node in one. */
@@ -69,11 +70,22 @@ struct kfi_plan {
     size_t peak_bytes;    /* of the arena, without the workers' scratch */
     size_t scratch_bytes; /* of each worker, a multiple of 64 */
     kfi_schedule *schedule;
+    kfi_learning learning;
     const void *bound; /* the arena's buffer that the arrays point into */
 };
 
 /* The value whose memory a value shows: itself, or what a chain of views looks at. */
 int32_t kfi_viewed(const kfi_formula *formula, int32_t value);
+
+static inline size_t kfi_array_bytes(const kfi_array *array) {
+    return (size_t)kfi_shape_count(&array->shape) * kf_dtype_size(array->dtype);
+}
+
+/* The new storage's index; -1 if memory is out. */
+int32_t kfi_plan_add_storage(kfi_plan *plan, kfi_storage storage);
+
+/* Makes the steps that the plan's numbers and storages say (steps.c). */
+kf_status kfi_plan_make_steps(kfi_plan *plan);
 
 /* Finds the chains among the nodes that are alive; keeps in workers' scratch what only they see
  * (readers: how many each value has). */

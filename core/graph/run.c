@@ -1,5 +1,7 @@
 /* Running a plan: point the arrays at their memory, hand the tiles to the scheduler. */
 #include "core/graph/plan_internal.h"
+
+#include "core/base/clock.h"
 #include "scheduler/pool.h"
 
 #include <pthread.h>
@@ -96,6 +98,7 @@ static void bind(kfi_plan *plan, const void *buffer) {
 typedef struct running {
     const kfi_plan *plan;
     char *scratch; /* of worker 0, the others' follow */
+    kfi_learning *learning;
 } running;
 
 /* A part's call with arrays of its own, for pointing them at a worker's scratch. */
@@ -164,6 +167,14 @@ static kf_status run_tile(void *context, const kfi_tile *tile) {
     return KF_OK;
 }
 
+static kf_status run_timed_tile(void *context, const kfi_tile *tile) {
+    const running *run = context;
+    const int64_t start_ns = kfi_now_ns();
+    const kf_status status = run_tile(context, tile);
+    kfi_learning_add(run->learning, tile->task, kfi_now_ns() - start_ns);
+    return status;
+}
+
 static void prepare_threads(void) { kfi_pool_on_enter(kfi_ops_enter_thread, kfi_ops_leave_thread); }
 
 static kf_status check_fed(const kfi_plan *plan) {
@@ -190,8 +201,11 @@ kf_status kfi_plan_run(kfi_plan *plan, kfi_arena *arena, const kfi_run_options *
     for (int64_t i = 0; i < plan->n_slots; i++)
         plan->slots[i].array->data = (void *)plan->storages[plan->slots[i].storage].outside;
     bind_results(plan, arena->buffer);
-    running context = {plan, (char *)arena->buffer + plan->peak_bytes};
-    return kfi_run(plan->schedule, run_tile, &context, &run);
+    running context = {plan, (char *)arena->buffer + plan->peak_bytes, &plan->learning};
+    const bool timed = kfi_learning_begin_run(&plan->learning);
+    status = kfi_run(plan->schedule, timed ? run_timed_tile : run_tile, &context, &run);
+    if (status == KF_OK) kfi_learning_end_run(&plan->learning, plan->schedule);
+    return status;
 }
 
 int32_t kfi_plan_workers(int32_t asked) { return kfi_workers_clamp(asked); }

@@ -1,8 +1,10 @@
-/* Every op over all its examples, as a plan: the same bits for 1, 2 and 8 workers. */
+/* Every op over all its examples, as a plan: the same bits for 1, 2 and 8 workers, and nothing
+ * allocated by a run once the arena is there. */
 #include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/graph/formula_internal.h"
 #include "core/graph/plan.h"
+#include "tests/scheduler/mallocs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +32,14 @@ static size_t result_bytes(const kfi_array *result) {
     return (size_t)kfi_shape_count(&result->shape) * kf_dtype_size(result->dtype);
 }
 
+/* On one worker: others may come to a kernel for the first time, and libraries greet them. */
+static void check_allocations(const kfi_op *op, const kfi_example *example, kfi_plan *plan,
+                              kfi_arena *arena) {
+    const int64_t before = n_mallocs;
+    assert_int_equal(kfi_plan_run(plan, arena, &(kfi_run_options){.workers = 1}), KF_OK);
+    if (n_mallocs != before) fail_msg("%s, %s: a run allocates", op->name, example->name);
+}
+
 static void check_example(const kfi_op *op, const kfi_example *example) {
     kfi_formula *f = NULL;
     assert_int_equal(kfi_formula_new(false, true, &f), KF_OK);
@@ -53,6 +63,7 @@ static void check_example(const kfi_op *op, const kfi_example *example) {
         kfi_arena arena = {0};
         const kfi_run_options options = {.workers = workers[w]};
         assert_int_equal(kfi_plan_run(plan, &arena, &options), KF_OK);
+        if (w == 0) check_allocations(op, example, plan, &arena);
         for (int i = 0; i < n_out; i++) {
             const kfi_array *result = kfi_plan_result(plan, i);
             const size_t bytes = result_bytes(result);
