@@ -107,6 +107,15 @@ static void normalise_given(const kfi_call *call, int64_t tile, void *local) {
     normalise_tile(call, tile, kfi_in(call, 3), scale);
 }
 
+static kfi_region region_batch_norm(const kfi_call *call, int stage, int64_t tile) {
+    return stage == 2 ? kfi_norm_region(call, tile) : (kfi_region){0};
+}
+
+static kfi_region region_inference(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    return kfi_norm_region(call, tile);
+}
+
 static size_t scratch_sums(const kfi_call *call) {
     const kfi_channels c = kfi_norm_channels(call);
     return kfi_channel_sum_bytes(&c);
@@ -207,6 +216,7 @@ const kfi_op KFI_OP(batch_norm) = {
     .tile_scratch = channel_floats,
     .cost = cost_forward,
     .examples = batch_norm_examples,
+    .region = region_batch_norm,
 };
 
 const kfi_op KFI_OP(batch_norm_inference) = {
@@ -219,4 +229,5 @@ const kfi_op KFI_OP(batch_norm_inference) = {
     .cost = cost_forward,
     .examples = inference_examples,
     .in_place = {1},
+    .region = region_inference,
 };

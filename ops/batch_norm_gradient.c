@@ -125,6 +125,10 @@ static void combine(const kfi_call *call, int64_t tile, void *local) {
                      kfi_in(call, 3), coefficient, line, kfi_out(call, 0) + line * c.line);
 }
 
+static kfi_region region_gradient(const kfi_call *call, int stage, int64_t tile) {
+    return stage == 2 ? kfi_norm_region(call, tile) : (kfi_region){0};
+}
+
 static kfi_cost cost_gradient(const kfi_call *call) { return kfi_cost_of(call, 8); }
 
 /* Of x, dy, gamma, mean, and 1 / deviation or variance. */
@@ -175,6 +179,7 @@ const kfi_op KFI_OP(batch_norm_gradient) = {
     .scratch = scratch_gradient,
     .cost = cost_gradient,
     .examples = gradient_examples,
+    .region = region_gradient,
 };
 
 const kfi_op KFI_OP(batch_norm_inference_gradient) = {
@@ -187,4 +192,5 @@ const kfi_op KFI_OP(batch_norm_inference_gradient) = {
     .scratch = scratch_gradient,
     .cost = cost_gradient,
     .examples = gradient_examples,
+    .region = region_gradient,
 };

@@ -21,7 +21,7 @@ static kf_status infer(kfi_shaping *shaping) {
 /* LANES blocks of Philox at once (core/base/random.h has the scalar form, and tests hold this one
  * to it): u[i] is word i % 4 of block first + i / 4. Block numbers stay below 2^32 within a tile.
  */
-enum { LANES = 16, DRAWN = 4 * LANES };
+enum { LANES = 64, DRAWN = 4 * LANES };
 
 static void draw(kfi_random stream, uint64_t first, float u[DRAWN]) {
     uint32_t x0[LANES], x1[LANES], x2[LANES], x3[LANES];

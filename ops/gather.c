@@ -64,6 +64,14 @@ static void gather(const kfi_call *call, int64_t tile, void *local) {
     }
 }
 
+static kfi_region region_gather(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const int64_t width = call->in[0].shape.dims[1];
+    const kfi_range range = kfi_tile_range(kfi_count(&call->in[1]), rows_per_tile(width), tile);
+    const int64_t count = (range.last - range.first) * width;
+    return (kfi_region){range.first * width, 1, count, count};
+}
+
 static kf_status derive_gather(kfi_derivation *d) {
     const kfi_shaped table = {.shape = d->in_type[0].shape};
     if (d->wanted[0]) d->din[0] = kfi_derive(d, "gather_gradient", &table, d->dout[0], d->in[1]);
@@ -83,17 +91,21 @@ static kf_status infer_gather_gradient(kfi_shaping *s) {
     return kfi_expect_shape(s, 0, &shape);
 }
 
-/* Every tile goes through all ids, so there are only as many as zeroing the table is worth. */
-enum { MAX_GRADIENT_TILES = 32 };
-
+/* Every tile goes through all ids, which together must not take longer than the sums. */
 static int64_t gradient_tiles(const kfi_call *call) {
-    return kfi_clamp(kfi_count(&call->out[0]) / KFI_TILE_ELEMENTS, 1, MAX_GRADIENT_TILES);
+    const int64_t table = kfi_count(&call->out[0]), ids = kfi_count(&call->in[1]);
+    const int64_t worth = (table + kfi_count(&call->in[0])) / kfi_larger(ids, 1);
+    return kfi_clamp(table / KFI_TILE_ELEMENTS, 1, kfi_larger(worth, 1));
+}
+
+static kfi_range gradient_rows(const kfi_call *call, int64_t tile) {
+    return kfi_slice_range(call->out[0].shape.dims[0], gradient_tiles(call), tile);
 }
 
 static void gather_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
     const int64_t rows = call->out[0].shape.dims[0], width = call->out[0].shape.dims[1];
-    const kfi_range own = kfi_slice_range(rows, gradient_tiles(call), tile);
+    const kfi_range own = gradient_rows(call, tile);
     const int64_t count = kfi_count(&call->in[1]);
     const float *dy = kfi_in(call, 0);
     float *dtable = kfi_out(call, 0);
@@ -106,6 +118,16 @@ static void gather_gradient(const kfi_call *call, int64_t tile, void *local) {
 #pragma omp simd
         for (int64_t k = 0; k < width; k++) to[k] += from[k];
     }
+}
+
+/* So the update of a table takes its rows from the cache, those without a gradient as zeros, and
+ * the gradient of the whole table is nowhere. */
+static kfi_region region_gather_gradient(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const int64_t width = call->out[0].shape.dims[1];
+    const kfi_range own = gradient_rows(call, tile);
+    const int64_t count = (own.last - own.first) * width;
+    return (kfi_region){own.first * width, 1, count, count};
 }
 
 static kfi_cost cost_gather(const kfi_call *call) {
@@ -154,6 +176,7 @@ const kfi_op KFI_OP(gather) = {
     .stages = {{gather, gather_tiles}},
     .gradient = derive_gather,
     .cost = cost_gather,
+    .region = region_gather,
     .examples = gather_examples,
     .index_input = 2,
     .index_of = 0,
@@ -166,5 +189,6 @@ const kfi_op KFI_OP(gather_gradient) = {
     .infer = infer_gather_gradient,
     .stages = {{gather_gradient, gradient_tiles}},
     .cost = cost_gather_gradient,
+    .region = region_gather_gradient,
     .examples = gather_gradient_examples,
 };

@@ -35,11 +35,24 @@ static kf_status infer_gru(kfi_shaping *s) {
 typedef struct gru {
     kfi_steps s;
     const kfi_recurrence *a;
-    const float *r, *b, *h0, *mask;
+    const float *b, *h0, *mask;
     float *y, *gates, *inner;
     float *product; /* h R + b of this block (rows, 3 units) */
     kfi_drops drops;
+    kfi_gates states, candidate; /* what meets h, and what meets r h with the reset before */
 } gru;
+
+/* The gates whose product is with h, and the third where it is not, packed into `to`. */
+static void pack_gates(const kfi_recurrence *a, const kfi_drops *drops, int64_t units,
+                       const float *r, bool transpose, float *to, kfi_gates gates[2]) {
+    const kfi_drops none = {0};
+    const int64_t n = a->reset_after ? 3 : 2;
+    const kfi_rows_of rows = {r, 3 * units};
+    gates[0] = kfi_pack_gates(drops, units, 0, n, rows, transpose, to);
+    if (a->reset_after) return;
+    to += kfi_gates_floats(units, 2);
+    gates[1] = kfi_pack_gates(&none, units, 2, 1, rows, transpose, to);
+}
 
 /* The factor of element k of a row of h: 1 where nothing is dropped. */
 static const float *drop_row(const kfi_steps *s, const kfi_drops *drops, int64_t gate, int64_t i) {
@@ -89,7 +102,7 @@ static void reset_product(const gru *l, kfi_rows_of h) {
     const int64_t width = 3 * l->s.units;
     for (int64_t i = 0; i < l->s.rows; i++)
         for (int64_t k = 0; k < width; k++) l->product[i * width + k] = l->b ? l->b[k] : 0;
-    kfi_states_product(&l->s, &l->drops, 0, 3, h, l->r, width, l->product, width);
+    kfi_states_product(&l->s, &l->drops, &l->states, h, l->product, width);
 }
 
 static const float *row_of(kfi_rows_of h, int64_t i) { return h.data ? h.data + i * h.row : NULL; }
@@ -101,11 +114,11 @@ static void gru_step(const gru *l, int64_t t) {
     if (l->a->reset_after)
         reset_product(l, h);
     else
-        kfi_states_product(&l->s, &l->drops, 0, 2, h, l->r, width, gates, row);
+        kfi_states_product(&l->s, &l->drops, &l->states, h, gates, row);
     for (int64_t i = 0; i < l->s.rows; i++) gru_gates(l, i, t, row_of(h, i));
     if (!l->a->reset_after && h.data) {
         const kfi_rows_of inner = {l->inner + kfi_at(&l->s, 0, t, u), l->s.time * u};
-        kfi_step_product(l->s.rows, u, u, inner, l->r + 2 * u, width, false, gates + 2 * u, row);
+        kfi_step_product(l->s.rows, inner, &l->candidate.packed[0], gates + 2 * u, row);
     }
     for (int64_t i = 0; i < l->s.rows; i++) gru_output(l, i, t, row_of(h, i));
 }
@@ -113,19 +126,23 @@ static void gru_step(const gru *l, int64_t t) {
 static void gru_block(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
     const kfi_steps steps = kfi_steps_of(&call->out[0], tile);
+    float *product = (float *)local + kfi_gates_floats(steps.units, 3);
     const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                             (float *)local + steps.rows * 3 * steps.units};
+                             product + steps.rows * 3 * steps.units};
+    kfi_gates packed[2] = {0};
+    pack_gates(a, &drops, steps.units, kfi_in(call, 1), false, local, packed);
     const gru l = {.s = steps,
                    .a = a,
-                   .r = kfi_in(call, 1),
                    .b = a->has_bias ? kfi_in(call, 2) : NULL,
                    .h0 = a->has_states ? kfi_in(call, state_input(a)) : NULL,
                    .mask = a->has_mask ? kfi_in(call, mask_input(a)) : NULL,
                    .y = kfi_out(call, 0),
                    .gates = kfi_out(call, 1),
                    .inner = kfi_out(call, 2),
-                   .product = local,
-                   .drops = drops};
+                   .product = product,
+                   .drops = drops,
+                   .states = packed[0],
+                   .candidate = packed[1]};
     const int64_t row = l.s.time * 3 * l.s.units;
     const float *x = kfi_in(call, 0);
     if (l.s.rows == 0) return;
@@ -137,7 +154,8 @@ static void gru_block(const kfi_call *call, int64_t tile, void *local) {
 
 static size_t forward_local(const kfi_call *call) {
     const int64_t *x = call->in[0].shape.dims;
-    return (size_t)(kfi_block_rows(x[0]) * (x[2] + x[2] / 3)) * sizeof(float);
+    const int64_t units = x[2] / 3;
+    return (size_t)(kfi_gates_floats(units, 3) + kfi_block_rows(x[0]) * 4 * units) * sizeof(float);
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
@@ -156,10 +174,11 @@ static kf_status infer_gru_gradient(kfi_shaping *s) {
 typedef struct gru_back {
     kfi_steps s;
     const kfi_recurrence *a;
-    const float *dy, *gates, *inner, *y, *r, *h0, *mask;
+    const float *dy, *gates, *inner, *y, *h0, *mask;
     float *dx, *dproduct; /* the same but for reset_after */
     float *dh, *dinner;   /* of this block, (rows, units) each */
     kfi_drops drops;
+    kfi_gates states, candidate; /* transposes */
 } gru_back;
 
 /* dz and dhh of row i, and what passes to dh beside the gates. */
@@ -210,34 +229,39 @@ static void gru_back_step(const gru_back *l, int64_t t) {
     for (int64_t i = 0; i < l->s.rows; i++) gru_back_output(l, i, t, row_of(h, i));
     if (!l->a->reset_after && h.data) {
         memset(l->dinner, 0, (size_t)(l->s.rows * u) * sizeof *l->dinner);
-        kfi_step_product(l->s.rows, u, u, (kfi_rows_of){l->dx + at + 2 * u, row}, l->r + 2 * u,
-                         width, true, l->dinner, u);
+        kfi_step_product(l->s.rows, (kfi_rows_of){l->dx + at + 2 * u, row}, &l->candidate.packed[0],
+                         l->dinner, u);
     }
     for (int64_t i = 0; i < l->s.rows; i++) gru_back_reset(l, i, t, row_of(h, i));
     if (!h.data) return;
-    kfi_states_product_back(&l->s, &l->drops, l->a->reset_after ? 3 : 2,
-                            (kfi_rows_of){l->dproduct + at, row}, l->r, width, l->dh);
+    kfi_states_product_back(&l->s, &l->drops, &l->states, (kfi_rows_of){l->dproduct + at, row},
+                            l->dh);
 }
 
 static void gru_gradient_block(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
     const kfi_steps s = kfi_steps_of(&call->in[0], tile);
     const int64_t count = s.rows * s.units;
+    float *dh = (float *)local + kfi_gates_floats(s.units, 3);
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             dh + 2 * count};
+    kfi_gates packed[2] = {0};
+    pack_gates(a, &drops, s.units, kfi_in(call, 4), true, local, packed);
     const gru_back l = {.s = s,
                         .a = a,
                         .dy = kfi_in(call, 0),
                         .gates = kfi_in(call, 1),
                         .inner = kfi_in(call, 2),
                         .y = kfi_in(call, 3),
-                        .r = kfi_in(call, 4),
                         .h0 = a->has_states ? kfi_in(call, 5) : NULL,
                         .mask = a->has_mask ? kfi_in(call, 5 + a->has_states) : NULL,
                         .dx = kfi_out(call, 0),
                         .dproduct = kfi_out(call, a->reset_after ? 2 : 0),
-                        .dh = local,
-                        .dinner = (float *)local + count,
-                        .drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                                  (float *)local + 2 * count}};
+                        .dh = dh,
+                        .dinner = dh + count,
+                        .drops = drops,
+                        .states = packed[0],
+                        .candidate = packed[1]};
     if (s.rows == 0) return;
     memset(l.dh, 0, (size_t)count * sizeof *l.dh);
     for (int64_t t = s.time - 1; t >= 0; t--) gru_back_step(&l, t);
@@ -246,7 +270,7 @@ static void gru_gradient_block(const kfi_call *call, int64_t tile, void *local) 
 
 static size_t gradient_local(const kfi_call *call) {
     const int64_t *dy = call->in[0].shape.dims;
-    return (size_t)(3 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
+    return (size_t)(kfi_gates_floats(dy[2], 3) + 3 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
 }
 
 /* The reset before: the columns of z and r come of h, those of hh of r h. */

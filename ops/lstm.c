@@ -72,14 +72,17 @@ static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
                     .gates = kfi_out(call, 2)};
     const int64_t width = 4 * l.s.units, row = l.s.time * width;
     const float *z = kfi_in(call, 0);
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops, local};
+    float *packed = local;
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             packed + kfi_gates_floats(l.s.units, 4)};
+    const kfi_gates r =
+        kfi_pack_gates(&drops, l.s.units, 0, 4, (kfi_rows_of){l.r, width}, false, packed);
     if (z != l.gates && l.s.rows > 0)
         memcpy(l.gates + l.s.first * row, z + l.s.first * row,
                (size_t)(l.s.rows * row) * sizeof *z);
     for (int64_t t = 0; t < l.s.time && l.s.rows > 0; t++) {
         const kfi_rows_of h = kfi_state_before(&l.s, t, l.y, l.h0);
-        kfi_states_product(&l.s, &drops, 0, 4, h, l.r, width, l.gates + kfi_at(&l.s, 0, t, width),
-                           row);
+        kfi_states_product(&l.s, &drops, &r, h, l.gates + kfi_at(&l.s, 0, t, width), row);
         for (int64_t i = 0; i < l.s.rows; i++) lstm_row(&l, i, t);
     }
 }
@@ -87,7 +90,8 @@ static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
 static size_t forward_local(const kfi_call *call) {
     const kfi_recurrence *a = call->attributes;
     const int64_t *dims = call->out[0].shape.dims;
-    return a->drops ? (size_t)(kfi_block_rows(dims[0]) * dims[2]) * sizeof(float) : 0;
+    const int64_t dropped = a->drops ? kfi_block_rows(dims[0]) * dims[2] : 0;
+    return (size_t)(kfi_gates_floats(dims[2], 4) + dropped) * sizeof(float);
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
@@ -154,7 +158,7 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
     const kfi_recurrence *a = call->attributes;
     const int g = 1 + a->has_dc;
     const kfi_steps s = kfi_steps_of(&call->in[0], tile);
-    float *scratch = local;
+    float *scratch = (float *)local + kfi_gates_floats(s.units, 4);
     const lstm_back l = {.s = s,
                          .a = a,
                          .dy = kfi_in(call, 0),
@@ -172,13 +176,15 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
     const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
                              l.shown + 6 * s.units};
     const int64_t width = 4 * s.units;
+    const kfi_gates r =
+        kfi_pack_gates(&drops, s.units, 0, 4, (kfi_rows_of){l.r, width}, true, local);
     const size_t block = (size_t)(s.rows * s.units) * sizeof *scratch;
     memset(scratch, 0, 2 * block);
     for (int64_t t = s.time - 1; t >= 0; t--) {
         for (int64_t i = 0; i < s.rows; i++) lstm_back_row(&l, i, t);
         if (t == 0 && !a->has_states) break;
         const kfi_rows_of dz = {l.dz + kfi_at(&s, 0, t, width), s.time * width};
-        kfi_states_product_back(&s, &drops, 4, dz, l.r, width, l.dh);
+        kfi_states_product_back(&s, &drops, &r, dz, l.dh);
     }
     memcpy(kfi_out(call, 1) + s.first * s.units, l.dh, block);
     memcpy(kfi_out(call, 2) + s.first * s.units, l.dcell, block);
@@ -187,7 +193,7 @@ static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local)
 static size_t gradient_local(const kfi_call *call) {
     const int64_t units = call->in[0].shape.dims[2];
     const int64_t rows = kfi_block_rows(call->in[0].shape.dims[0]);
-    return (size_t)(3 * rows * units + 6 * units) * sizeof(float);
+    return (size_t)(kfi_gates_floats(units, 4) + 3 * rows * units + 6 * units) * sizeof(float);
 }
 
 static void emit_gradient(kfi_derivation *d, kfi_value out[3]) {

@@ -1,14 +1,13 @@
 /* c = op(a) op(b) with op(a) (M, K), op(b) (K, N), each transposed or not.
  * With c' for the derivative of c and nothing transposed: a' = c' bT, b' = aT c'.
  *
- * Tiles are rectangles of c, each one sgemm. Where c is too small to be cut but K is long (a dense
- * layer over a flattened image), slices of K are multiplied apart and added in a fixed order. */
+ * Tiles are rectangles of c, each one sgemm, or, where M or K is small, a thin product
+ * (thin_product.h), bound by memory. Where c is too small to be cut but K is long (a dense layer
+ * over a flattened image), slices of K are multiplied apart and added in a fixed order. */
 #include "ops/attributes.h"
 #include "ops/kernels/gemm.h"
 #include "ops/shape_rules.h"
-#include "ops/tiles.h"
-
-#include <string.h>
+#include "ops/thin_product.h"
 
 /* About 100 µs of one core at 100 GFLOP/s: below that, cutting costs more than it gives. */
 #define TILE_FLOPS 8e6
@@ -19,12 +18,26 @@ enum {
     COLUMN_STEP = 64,
     ENOUGH_TILES = 16,
     MAX_SLICES = 16,
-    MAX_SPLIT_OUTPUT = 64 * 64
+    MAX_SPLIT_OUTPUT = 64 * 64,
+    ADDED_AT_ONCE = 4096 /* of c, from all slices */
 };
+/* Of thin products: what a tile reads of b or writes of c, some 50 us at the speed of memory. */
+enum {
+    THIN_TILE = 256 * 1024,
+    THIN_OUTPUT = 64 * 1024,
+    THIN_TILE_COLUMNS = 4 * KFI_THIN_COLUMNS,
+    MAX_THIN_SLICES = 64,
+    MIN_THIN_LENGTH = 64, /* of the vectors; shorter ones have more ends than middles */
+    MAX_DOT = 4096        /* the rows of a stay in the cache */
+};
+
+typedef enum way { BLAS, SPREAD, DOTS } way;
 
 typedef struct product {
     int64_t m, n, k;
-    int64_t tile_m, tile_n, slices; /* slices of K, where tile_m = m and tile_n = n */
+    bool ta, tb;
+    way way;
+    int64_t tile_m, tile_n, slices; /* of c, and of K */
 } product;
 
 static kf_status infer_matmul(kfi_shaping *s) {
@@ -58,8 +71,47 @@ static bool halve_tile(product *p) {
     return true;
 }
 
-static int64_t count_tiles(const product *p) {
+static int64_t count_rectangles(const product *p) {
     return kfi_tile_count(p->m, p->tile_m) * kfi_tile_count(p->n, p->tile_n);
+}
+
+static void cut_for_blas(product *p) {
+    const double flops = 2.0 * (double)p->m * (double)p->n * (double)p->k;
+    p->tile_m = kfi_larger(p->m, 1);
+    p->tile_n = kfi_larger(p->n, 1);
+    if (p->m * p->n <= MAX_SPLIT_OUTPUT && flops >= 2 * TILE_FLOPS) {
+        p->slices = kfi_clamp((int64_t)(flops / TILE_FLOPS), 1, MAX_SLICES);
+        return;
+    }
+    p->tile_m = kfi_smaller(p->tile_m, MAX_TILE_ROWS);
+    p->tile_n = kfi_smaller(p->tile_n, MAX_TILE_COLUMNS);
+    while (count_rectangles(p) < ENOUGH_TILES && halve_tile(p)) {}
+}
+
+/* Few rows of c: b is cut, along K where its rows are too short to be cut themselves. */
+static void cut_second(product *p) {
+    p->tile_m = p->m;
+    p->tile_n = kfi_smaller(p->n, THIN_TILE_COLUMNS);
+    const int64_t wanted = kfi_smaller(p->k * p->n / THIN_TILE, MAX_THIN_SLICES);
+    p->slices = kfi_larger(wanted / count_rectangles(p), 1);
+}
+
+/* Few rows of b: c is cut, into whole rows where these are not too long. */
+static void cut_output(product *p) {
+    p->tile_n = kfi_smaller(p->n, THIN_TILE_COLUMNS);
+    p->tile_m = kfi_larger(THIN_OUTPUT / p->tile_n / KFI_THIN_GROUP, 1) * KFI_THIN_GROUP;
+}
+
+static void cut_rows_of_second(product *p) {
+    p->tile_m = p->m;
+    p->tile_n = kfi_larger(THIN_TILE / p->k / KFI_THIN_GROUP, 1) * KFI_THIN_GROUP;
+}
+
+static way choose_way(const product *p) {
+    const bool dots = p->tb && !p->ta && p->m <= KFI_THIN_ROWS;
+    if (dots && p->k >= MIN_THIN_LENGTH && p->k <= MAX_DOT) return DOTS;
+    const bool thin = p->m <= KFI_THIN_ROWS || p->k <= KFI_THIN_ROWS;
+    return thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH ? SPREAD : BLAS;
 }
 
 static product cut_product(const kfi_call *call) {
@@ -67,23 +119,29 @@ static product cut_product(const kfi_call *call) {
     product p = {.m = call->out[0].shape.dims[0],
                  .n = call->out[0].shape.dims[1],
                  .k = call->in[0].shape.dims[!attributes->transpose_a],
+                 .ta = attributes->transpose_a,
+                 .tb = attributes->transpose_b,
                  .slices = 1};
-    const double flops = 2.0 * (double)p.m * (double)p.n * (double)p.k;
-    if (p.m * p.n <= MAX_SPLIT_OUTPUT && flops >= 2 * TILE_FLOPS) {
-        p.slices = kfi_clamp((int64_t)(flops / TILE_FLOPS), 1, MAX_SLICES);
-        p.tile_m = kfi_larger(p.m, 1);
-        p.tile_n = kfi_larger(p.n, 1);
-        return p;
-    }
-    p.tile_m = kfi_clamp(p.m, 1, MAX_TILE_ROWS);
-    p.tile_n = kfi_clamp(p.n, 1, MAX_TILE_COLUMNS);
-    while (count_tiles(&p) < ENOUGH_TILES && halve_tile(&p)) {}
+    p.way = p.m > 0 ? choose_way(&p) : BLAS;
+    if (p.way == BLAS)
+        cut_for_blas(&p);
+    else if (p.way == DOTS)
+        cut_rows_of_second(&p);
+    else if (p.m <= KFI_THIN_ROWS)
+        cut_second(&p);
+    else
+        cut_output(&p);
     return p;
 }
 
 static int64_t tiles_matmul(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? p.slices : count_tiles(&p);
+    return p.slices * count_rectangles(&p);
+}
+
+static int64_t tiles_add(const kfi_call *call) {
+    const product p = cut_product(call);
+    return p.slices > 1 ? kfi_tile_count(p.m * p.n, ADDED_AT_ONCE) : 1;
 }
 
 static size_t scratch_matmul(const kfi_call *call) {
@@ -91,60 +149,98 @@ static size_t scratch_matmul(const kfi_call *call) {
     return p.slices > 1 ? (size_t)(p.slices * p.m * p.n) * sizeof(float) : 0;
 }
 
+/* What a tile computes: a rectangle of c, from a range of K. */
+typedef struct piece {
+    kfi_range rows, columns, depth;
+    int64_t slice;
+} piece;
+
+static piece piece_of(const product *p, int64_t tile) {
+    const int64_t across = kfi_tile_count(p->n, p->tile_n), rectangles = count_rectangles(p);
+    const int64_t slice = tile / rectangles, rectangle = tile % rectangles;
+    return (piece){.rows = kfi_tile_range(p->m, p->tile_m, rectangle / across),
+                   .columns = kfi_tile_range(p->n, p->tile_n, rectangle % across),
+                   .depth = kfi_slice_range(p->k, p->slices, slice),
+                   .slice = slice};
+}
+
+static void multiply_thin(const product *p, const piece *at, const float *a, const float *b,
+                          float *c) {
+    const kfi_thin thin = {.m = at->rows.last - at->rows.first,
+                           .n = at->columns.last - at->columns.first,
+                           .k = at->depth.last - at->depth.first,
+                           .a = a,
+                           .a_row = p->ta ? 1 : p->k,
+                           .a_step = p->ta ? p->m : 1,
+                           .b = b,
+                           .b_row = p->tb ? p->k : p->n,
+                           .c = c,
+                           .c_row = p->n};
+    if (p->way == DOTS)
+        kfi_thin_dots(&thin);
+    else
+        kfi_thin_spread(&thin);
+}
+
 static void multiply(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    const kfi_matmul *attributes = call->attributes;
-    const bool ta = attributes->transpose_a, tb = attributes->transpose_b;
     const product p = cut_product(call);
-    const int64_t columns = kfi_tile_count(p.n, p.tile_n);
-    const int64_t slice = p.slices > 1 ? tile : 0, rectangle = p.slices > 1 ? 0 : tile;
-    const kfi_range rows = kfi_tile_range(p.m, p.tile_m, rectangle / columns);
-    const kfi_range cols = kfi_tile_range(p.n, p.tile_n, rectangle % columns);
-    const kfi_range depth = kfi_slice_range(p.k, p.slices, slice);
-    const int64_t a_row = ta ? p.m : p.k, b_row = tb ? p.k : p.n;
-    float *c = p.slices > 1 ? (float *)call->scratch + slice * p.m * p.n : kfi_out(call, 0);
+    const piece at = piece_of(&p, tile);
+    const kfi_range rows = at.rows, columns = at.columns, depth = at.depth;
+    const int64_t a_row = p.ta ? p.m : p.k, b_row = p.tb ? p.k : p.n;
+    const float *a = kfi_in(call, 0) +
+                     (p.ta ? depth.first * a_row + rows.first : rows.first * a_row + depth.first);
+    const float *b = kfi_in(call, 1) + (p.tb ? columns.first * b_row + depth.first
+                                             : depth.first * b_row + columns.first);
+    float *c = p.slices > 1 ? (float *)call->scratch + at.slice * p.m * p.n : kfi_out(call, 0);
+    c += rows.first * p.n + columns.first;
+    if (p.way != BLAS) {
+        multiply_thin(&p, &at, a, b, c);
+        return;
+    }
     kfi_gemm(&(kfi_product){
         .m = rows.last - rows.first,
-        .n = cols.last - cols.first,
+        .n = columns.last - columns.first,
         .k = depth.last - depth.first,
-        .a = kfi_in(call, 0) +
-             (ta ? depth.first * a_row + rows.first : rows.first * a_row + depth.first),
+        .a = a,
         .a_row = a_row,
-        .transpose_a = ta,
-        .b = kfi_in(call, 1) +
-             (tb ? cols.first * b_row + depth.first : depth.first * b_row + cols.first),
+        .transpose_a = p.ta,
+        .b = b,
         .b_row = b_row,
-        .transpose_b = tb,
-        .c = c + rows.first * p.n + cols.first,
+        .transpose_b = p.tb,
+        .c = c,
         .c_row = p.n,
     });
 }
 
 static void add_slices(const kfi_call *call, int64_t tile, void *local) {
-    (void)tile, (void)local;
+    (void)local;
     const product p = cut_product(call);
     if (p.slices == 1) return;
     const int64_t count = p.m * p.n;
+    const kfi_range range = kfi_tile_range(count, ADDED_AT_ONCE, tile);
     const float *partial = call->scratch;
     float *c = kfi_out(call, 0);
-    memcpy(c, partial, (size_t)count * sizeof(float));
+    memcpy(c + range.first, partial + range.first,
+           (size_t)(range.last - range.first) * sizeof(float));
     for (int64_t slice = 1; slice < p.slices; slice++) {
         const float *part = partial + slice * count;
 #pragma omp simd
-        for (int64_t i = 0; i < count; i++) c[i] += part[i];
+        for (int64_t i = range.first; i < range.last; i++) c[i] += part[i];
     }
 }
 
-/* A rectangle of c, or, if slices were added up, all of it at the end. */
+/* A rectangle of c, or, where slices are added up, some of it at the end. */
 static kfi_region region_matmul(const kfi_call *call, int stage, int64_t tile) {
     const product p = cut_product(call);
     if (stage == (p.slices == 1)) return (kfi_region){0};
-    if (stage == 1) return (kfi_region){0, 1, p.m * p.n, p.m * p.n};
-    const int64_t columns = kfi_tile_count(p.n, p.tile_n);
-    const kfi_range rows = kfi_tile_range(p.m, p.tile_m, tile / columns);
-    const kfi_range cols = kfi_tile_range(p.n, p.tile_n, tile % columns);
-    return (kfi_region){rows.first * p.n + cols.first, rows.last - rows.first,
-                        cols.last - cols.first, p.n};
+    if (stage == 1) {
+        const kfi_range range = kfi_tile_range(p.m * p.n, ADDED_AT_ONCE, tile);
+        return (kfi_region){range.first, 1, range.last - range.first, range.last - range.first};
+    }
+    const piece at = piece_of(&p, tile);
+    return (kfi_region){at.rows.first * p.n + at.columns.first, at.rows.last - at.rows.first,
+                        at.columns.last - at.columns.first, p.n};
 }
 
 /* Each combination of transpositions has its own pair of products:
@@ -195,6 +291,21 @@ static const kfi_example matmul_examples[] = {
      .n_in = 2,
      .in = {{.shape = {2, {4, 50001}}}, {.shape = {2, {50001, 41}}}},
      .large = true},
+    {.name = "few rows, slices of K 5x3003x411",
+     .attributes = &(const kfi_matmul){false, false},
+     .n_in = 2,
+     .in = {{.shape = {2, {5, 3003}}}, {.shape = {2, {3003, 411}}}},
+     .large = true},
+    {.name = "few rows, second transposed 7x500x1201",
+     .attributes = &(const kfi_matmul){false, true},
+     .n_in = 2,
+     .in = {{.shape = {2, {7, 500}}}, {.shape = {2, {1201, 500}}}},
+     .large = true},
+    {.name = "short sums 411x6x601",
+     .attributes = &(const kfi_matmul){true, false},
+     .n_in = 2,
+     .in = {{.shape = {2, {6, 411}}}, {.shape = {2, {6, 601}}}},
+     .large = true},
     {0},
 };
 
@@ -202,7 +313,7 @@ const kfi_op KFI_OP(matmul) = {
     .name = "matmul",
     .attributes_size = sizeof(kfi_matmul),
     .infer = infer_matmul,
-    .stages = {{multiply, tiles_matmul}, {add_slices, NULL}},
+    .stages = {{multiply, tiles_matmul}, {add_slices, tiles_add}},
     .gradient = derive_matmul,
     .scratch = scratch_matmul,
     .cost = cost_matmul,

@@ -37,6 +37,14 @@ static inline kfi_channels kfi_norm_channels(const kfi_call *call) {
     return kfi_channels_of(&call->in[0].shape, a->axis);
 }
 
+/* The lines of a tile of the last stage, which are whole in output 0. */
+static inline kfi_region kfi_norm_region(const kfi_call *call, int64_t tile) {
+    const kfi_channels c = kfi_norm_channels(call);
+    const kfi_range lines = kfi_tile_range(c.lines, c.lines_per_tile, tile);
+    const int64_t count = (lines.last - lines.first) * c.line;
+    return (kfi_region){lines.first * c.line, 1, count, count};
+}
+
 static inline int64_t kfi_norm_slices(const kfi_call *call) {
     return kfi_norm_channels(call).slices;
 }

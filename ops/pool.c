@@ -72,6 +72,14 @@ static void average_forward(const kfi_call *call, int64_t tile, void *local) {
     pool_places(call, tile, pool_average);
 }
 
+static kfi_region region_forward(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_pooling p = describe_forward(call);
+    const kfi_range places = kfi_tile_range(kfi_pool_places(&p), places_per_tile(&p), tile);
+    const int64_t count = (places.last - places.first) * p.channels;
+    return (kfi_region){places.first * p.channels, 1, count, count};
+}
+
 static kf_status derive_max_pool(kfi_derivation *d) {
     d->din[0] = kfi_derive(d, "max_pool_gradient", d->attributes, d->in[0], d->out[0], d->dout[0]);
     return KF_OK;
@@ -123,6 +131,7 @@ const kfi_op KFI_OP(max_pool) = {
     .gradient = derive_max_pool,
     .cost = cost_forward,
     .examples = forward_examples,
+    .region = region_forward,
 };
 
 const kfi_op KFI_OP(average_pool) = {
@@ -133,4 +142,5 @@ const kfi_op KFI_OP(average_pool) = {
     .gradient = derive_average_pool,
     .cost = cost_forward,
     .examples = forward_examples,
+    .region = region_forward,
 };

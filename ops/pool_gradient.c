@@ -116,6 +116,16 @@ static void go_backward(const kfi_pooling *p, int64_t tile, backward b, backward
         }
 }
 
+/* The band of a tile. */
+static kfi_region region_of_band(const kfi_pooling *p, int64_t tile) {
+    if (p->batch == 0) return (kfi_region){0};
+    const int64_t bands = bands_per_image(p);
+    const kfi_range rows = kfi_tile_range(p->axis[0].size, rows_per_band(p), tile % bands);
+    const int64_t first = kfi_pool_place(p, tile / bands, rows.first, 0, 0);
+    const int64_t count = kfi_pool_place(p, tile / bands, rows.last, 0, 0) - first;
+    return (kfi_region){first, 1, count, count};
+}
+
 static kfi_pooling describe_max_backward(const kfi_call *call) {
     return kfi_pool_describe(call->attributes, &call->out[0], &call->in[1]);
 }
@@ -140,6 +150,12 @@ static void max_backward(const kfi_call *call, int64_t tile, void *local) {
     go_backward(&p, tile, b, max_backward_window);
 }
 
+static kfi_region region_max_backward(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_pooling p = describe_max_backward(call);
+    return region_of_band(&p, tile);
+}
+
 static kfi_pooling describe_average_backward(const kfi_call *call) {
     return kfi_pool_describe(call->attributes, &call->out[0], &call->in[0]);
 }
@@ -155,6 +171,12 @@ static void average_backward(const kfi_call *call, int64_t tile, void *local) {
     if (p.batch == 0) return;
     const backward b = {.dy = kfi_in(call, 0), .dx = kfi_out(call, 0)};
     go_backward(&p, tile, b, average_backward_window);
+}
+
+static kfi_region region_average_backward(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_pooling p = describe_average_backward(call);
+    return region_of_band(&p, tile);
 }
 
 static kf_status derive_average_pool_gradient(kfi_derivation *d) {
@@ -223,6 +245,7 @@ const kfi_op KFI_OP(max_pool_gradient) = {
     .tile_scratch = tile_scratch_max_backward,
     .cost = cost_max_backward,
     .examples = max_backward_examples,
+    .region = region_max_backward,
 };
 
 const kfi_op KFI_OP(average_pool_gradient) = {
@@ -233,4 +256,5 @@ const kfi_op KFI_OP(average_pool_gradient) = {
     .gradient = derive_average_pool_gradient,
     .cost = cost_average_backward,
     .examples = average_backward_examples,
+    .region = region_average_backward,
 };

@@ -5,9 +5,8 @@
 #define KFI_OPS_RECURRENCE_H
 
 #include "ops/attributes.h"
-#include "ops/kernels/gemm.h"
 #include "ops/shape_rules.h"
-#include "ops/tiles.h"
+#include "ops/step_product.h"
 #include "ops/vector_math.h"
 
 /* --- squashing functions, and their derivatives from their values ----------------------------- */
@@ -59,10 +58,13 @@ typedef struct kfi_steps {
     int64_t first, rows; /* of the tile's block */
 } kfi_steps;
 
-/* Small blocks for parallelism, large ones for the products: the recurrent kernel is packed anew
- * for every step of every block. */
+/* Blocks of as many rows as the product of a step keeps in registers, or a few times that in a
+ * large batch; nearly equal ones. */
 static inline int64_t kfi_block_rows(int64_t batch) {
-    return kfi_clamp(kfi_divide_up(batch, 8), 16, 64);
+    enum { ENOUGH_BLOCKS = 8, MAX_GROUPS = 8 };
+    const int64_t groups =
+        kfi_clamp(kfi_divide_up(batch, ENOUGH_BLOCKS * KFI_SUM_ROWS), 1, MAX_GROUPS);
+    return kfi_larger(kfi_divide_up(batch, kfi_tile_count(batch, groups * KFI_SUM_ROWS)), 1);
 }
 
 /* like: an array (batch, time, units). */
@@ -88,29 +90,6 @@ static inline bool kfi_is_masked(const kfi_steps *s, const float *mask, int64_t 
 
 /* --- products of a step ----------------------------------------------------------------------- */
 
-/* A matrix: rows `row` apart. */
-typedef struct kfi_rows_of {
-    const float *data;
-    int64_t row;
-} kfi_rows_of;
-
-/* c (rows, n) += a (rows, k) w, w the columns from `column` on of (k, w_row); or a wT, w (n, k). */
-static inline void kfi_step_product(int64_t rows, int64_t n, int64_t k, kfi_rows_of a,
-                                    const float *w, int64_t w_row, bool transpose, float *c,
-                                    int64_t c_row) {
-    kfi_gemm(&(kfi_product){.m = rows,
-                            .n = n,
-                            .k = k,
-                            .a = a.data,
-                            .a_row = a.row,
-                            .b = w,
-                            .b_row = w_row,
-                            .transpose_b = transpose,
-                            .c = c,
-                            .c_row = c_row,
-                            .accumulate = true});
-}
-
 /* The state before step t: y of the step before, or h0; data NULL where it is zero. */
 static inline kfi_rows_of kfi_state_before(const kfi_steps *s, int64_t t, const float *y,
                                            const float *h0) {
@@ -135,37 +114,59 @@ static inline const float *kfi_drop_rows(const kfi_steps *s, const kfi_drops *dr
     return drops->masks + (mask * s->batch + s->first) * s->units;
 }
 
-/* Columns of gates [first, first + n) of c (rows, gates units) += (h drop) R, gate by gate where
- * these have masks of their own. r_row: columns of R. */
-static inline void kfi_states_product(const kfi_steps *s, const kfi_drops *drops, int64_t first,
-                                      int64_t n, kfi_rows_of h, const float *r, int64_t r_row,
-                                      float *c, int64_t c_row) {
-    const int64_t u = s->units, at_once = drops->n > 1 ? 1 : n;
-    for (int64_t gate = first; h.data && gate < first + n; gate += at_once) {
+/* Gates [first, first + n) of the recurrent kernel, (units, gates units), packed for a tile, all in
+ * one or, where each has a dropout mask of its own, gate by gate; or their transposes. */
+typedef struct kfi_gates {
+    int64_t first, n, at_once;
+    kfi_packed packed[4]; /* n / at_once */
+} kfi_gates;
+
+static inline int64_t kfi_gates_floats(int64_t units, int64_t n) {
+    return n * kfi_packed_floats(units, units);
+}
+
+static inline kfi_gates kfi_pack_gates(const kfi_drops *drops, int64_t units, int64_t first,
+                                       int64_t n, kfi_rows_of r, bool transpose, float *to) {
+    kfi_gates gates = {.first = first, .n = n, .at_once = drops->n > 1 ? 1 : n};
+    const int64_t width = gates.at_once * units;
+    for (int64_t i = 0; i < n / gates.at_once; i++) {
+        const kfi_rows_of part = {r.data + (first + i * gates.at_once) * units, r.row};
+        const int64_t depth = transpose ? width : units, columns = transpose ? units : width;
+        gates.packed[i] = kfi_pack(part, transpose, depth, columns, to);
+        to += kfi_packed_floats(depth, columns);
+    }
+    return gates;
+}
+
+/* The gates' columns of c (rows, all gates) += (h drop) R. */
+static inline void kfi_states_product(const kfi_steps *s, const kfi_drops *drops,
+                                      const kfi_gates *r, kfi_rows_of h, float *c, int64_t c_row) {
+    const int64_t u = s->units;
+    for (int64_t i = 0; h.data && i < r->n / r->at_once; i++) {
+        const int64_t gate = r->first + i * r->at_once;
         const float *mask = kfi_drop_rows(s, drops, gate);
         kfi_rows_of dropped = h;
         if (mask) {
-            for (int64_t i = 0; i < s->rows; i++)
+            for (int64_t row = 0; row < s->rows; row++)
                 for (int64_t k = 0; k < u; k++)
-                    drops->local[i * u + k] = h.data[i * h.row + k] * mask[i * u + k];
+                    drops->local[row * u + k] = h.data[row * h.row + k] * mask[row * u + k];
             dropped = (kfi_rows_of){drops->local, u};
         }
-        kfi_step_product(s->rows, at_once * u, u, dropped, r + gate * u, r_row, false, c + gate * u,
-                         c_row);
+        kfi_step_product(s->rows, dropped, &r->packed[i], c + gate * u, c_row);
     }
 }
 
-/* dh (rows, units) += drop (dz RT) over the same gates, the derivative of the above. */
-static inline void kfi_states_product_back(const kfi_steps *s, const kfi_drops *drops, int64_t n,
-                                           kfi_rows_of dz, const float *r, int64_t r_row,
-                                           float *dh) {
-    const int64_t u = s->units, at_once = drops->n > 1 ? 1 : n;
-    for (int64_t gate = 0; gate < n; gate += at_once) {
+/* dh (rows, units) += drop (dz RT) over the same gates, the derivative of the above; r are the
+ * transposes. */
+static inline void kfi_states_product_back(const kfi_steps *s, const kfi_drops *drops,
+                                           const kfi_gates *r, kfi_rows_of dz, float *dh) {
+    const int64_t u = s->units;
+    for (int64_t i = 0; i < r->n / r->at_once; i++) {
+        const int64_t gate = r->first + i * r->at_once;
         const float *mask = kfi_drop_rows(s, drops, gate);
         float *to = mask ? drops->local : dh;
         if (mask) memset(to, 0, (size_t)(s->rows * u) * sizeof *to);
-        kfi_step_product(s->rows, u, at_once * u, (kfi_rows_of){dz.data + gate * u, dz.row},
-                         r + gate * u, r_row, true, to, u);
+        kfi_step_product(s->rows, (kfi_rows_of){dz.data + gate * u, dz.row}, &r->packed[i], to, u);
         for (int64_t k = 0; mask && k < s->rows * u; k++) dh[k] += to[k] * mask[k];
     }
 }

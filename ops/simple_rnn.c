@@ -18,15 +18,18 @@ static void simple_rnn_block(const kfi_call *call, int64_t tile, void *local) {
     const kfi_steps s = kfi_steps_of(&call->out[0], tile);
     const float *h0 = a->has_states ? kfi_in(call, 2) : NULL;
     const float *mask = a->has_mask ? kfi_in(call, 2 + a->has_states) : NULL;
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops, local};
     const int64_t u = s.units, row = s.time * u;
+    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
+                             (float *)local + kfi_gates_floats(u, 1)};
+    const kfi_gates r =
+        kfi_pack_gates(&drops, u, 0, 1, (kfi_rows_of){kfi_in(call, 1), u}, false, local);
     const float *z = kfi_in(call, 0);
     float *y = kfi_out(call, 0);
     if (z != y && s.rows > 0)
         memcpy(y + s.first * row, z + s.first * row, (size_t)(s.rows * row) * sizeof *y);
     for (int64_t t = 0; t < s.time && s.rows > 0; t++) {
         const kfi_rows_of h = kfi_state_before(&s, t, y, h0);
-        kfi_states_product(&s, &drops, 0, 1, h, kfi_in(call, 1), u, y + kfi_at(&s, 0, t, u), row);
+        kfi_states_product(&s, &drops, &r, h, y + kfi_at(&s, 0, t, u), row);
         for (int64_t i = 0; i < s.rows; i++) {
             float *to = y + kfi_at(&s, i, t, u);
             if (!kfi_is_masked(&s, mask, i, t))
@@ -54,13 +57,15 @@ static kf_status infer_simple_rnn_gradient(kfi_shaping *s) {
 static void simple_rnn_gradient_block(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
     const kfi_steps s = kfi_steps_of(&call->in[0], tile);
-    const float *dy = kfi_in(call, 0), *y = kfi_in(call, 1), *r = kfi_in(call, 2);
+    const float *dy = kfi_in(call, 0), *y = kfi_in(call, 1);
     const float *mask = a->has_mask ? kfi_in(call, 3) : NULL;
-    float *dz = kfi_out(call, 0), *all = local;
     const int64_t u = s.units;
+    float *dz = kfi_out(call, 0), *all = (float *)local + kfi_gates_floats(u, 1);
     const size_t bytes = (size_t)u * sizeof *all;
     const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
                              all + s.rows * u};
+    const kfi_gates r =
+        kfi_pack_gates(&drops, u, 0, 1, (kfi_rows_of){kfi_in(call, 2), u}, true, local);
     if (s.rows == 0) return;
     memset(all, 0, (size_t)s.rows * bytes);
     for (int64_t t = s.time - 1; t >= 0; t--) {
@@ -79,14 +84,14 @@ static void simple_rnn_gradient_block(const kfi_call *call, int64_t tile, void *
         }
         if (t == 0 && !a->has_states) break;
         const kfi_rows_of step = {dz + kfi_at(&s, 0, t, u), s.time * u};
-        kfi_states_product_back(&s, &drops, 1, step, r, u, all);
+        kfi_states_product_back(&s, &drops, &r, step, all);
     }
     memcpy(kfi_out(call, 1) + s.first * u, all, (size_t)s.rows * bytes);
 }
 
 static size_t gradient_local(const kfi_call *call) {
     const int64_t *dy = call->in[0].shape.dims;
-    return (size_t)(2 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
+    return (size_t)(kfi_gates_floats(dy[2], 1) + 2 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
 }
 
 static kf_status derive_simple_rnn(kfi_derivation *d) {

@@ -43,6 +43,24 @@ static void slices_of_k(void **state) {
     for (int i = 0; i < 4; i++) check_product(3, 40003, 70, i & 1, i & 2);
 }
 
+/* Few rows of c or of b: every number of rows that are left over, of columns and of K. */
+static void thin(void **state) {
+    (void)state;
+    for (int64_t m = 1; m <= 17; m += m < 6 ? 1 : 5)
+        for (int64_t k = 64; k <= 67; k++) {
+            check_product(m, k, 1300, false, false);
+            check_product(m, k, 131, true, false);
+            check_product(m, k, 71, false, true);
+            check_product(173, m, k, true, false);
+            check_product(173, m, k, false, false);
+        }
+    check_product(6, 5001, 67, false, true); /* sums too long for one pass */
+    check_product(9, 4096, 503, false, true);
+    check_product(3, 2000, 5000, false, false); /* slices of K and blocks of columns */
+    check_product(2, 1, 70000, true, false);
+    check_product(50, 2, 70000, true, false);
+}
+
 /* As in kernels/gemm.c's users: shapes alone decide, so tiles cover the output whatever it is. */
 static void one_tile_for_small_products(void **state) {
     (void)state;
@@ -108,6 +126,7 @@ static int run(void) {
         SENTENCE("each transposition gives the definition's product", each_transposition),
         SENTENCE("a product of many tiles is whole", many_tiles),
         SENTENCE("a product with little output and long K is cut along K", slices_of_k),
+        SENTENCE("a product with few rows or short sums streams the rest", thin),
         SENTENCE("a small product is one tile", one_tile_for_small_products),
         SENTENCE("shapes that do not multiply are refused", shapes_of_products),
         SENTENCE("a bias is added to the last axis and its gradient sums the others", biases),
