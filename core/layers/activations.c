@@ -101,7 +101,8 @@ kfi_value kfi_relu(kfi_formula *formula, float slope, float limit, float thresho
 
 kfi_value kfi_softmax(kfi_formula *formula, int64_t axis, kfi_value x) {
     const kf_shape shape = kfi_type(formula, x)->shape;
-    const int at = kfi_axis(axis, shape.rank);
+    /* Keras does not look at the axis for matrices. */
+    const int at = shape.rank == 2 ? 1 : kfi_axis(axis, shape.rank);
     kf_status status = kfi_formula_status(formula);
     if (status == KF_OK && shape.rank < 2)
         status = kfi_fail(KF_INVALID, "Cannot apply softmax to a tensor that is 1D");

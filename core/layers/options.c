@@ -30,6 +30,40 @@ const kfi_field_type kfi_field_limit = {
     .size = limit_size,
 };
 
+/* --- rates: min(1, max(0, rate)), as Keras keeps them
+ * --------------------------------------------- */
+
+static kf_status store_rate(const kfi_field *field, void *member, const kfi_variant *value) {
+    const kf_status status = kfi_field_real.store(field, member, value);
+    double *const rate = member;
+    if (status == KF_OK) *rate = fmin(1, fmax(0, *rate));
+    return status;
+}
+
+static kfi_variant *load_rate(const kfi_field *field, const void *member) {
+    return kfi_field_real.load(field, member);
+}
+
+static bool rate_is_unset(const kfi_field *field, const void *member) {
+    return kfi_field_real.is_unset(field, member);
+}
+
+static size_t rate_size(const kfi_field *field) { return kfi_field_real.size(field); }
+
+static kfi_variant *typed_rate(const kfi_field *field, const void *member) {
+    return kfi_field_real.typed(field, member);
+}
+
+const kfi_field_type kfi_field_rate = {
+    .name = "a number",
+    .holds = "double",
+    .store = store_rate,
+    .load = load_rate,
+    .is_unset = rate_is_unset,
+    .size = rate_size,
+    .typed = typed_rate,
+};
+
 /* --- an axis of each input -------------------------------------------------------------------- */
 
 static kf_status store_axes(const kfi_field *field, void *member, const kfi_variant *value) {

@@ -7,9 +7,10 @@
 #include "core/layers/initializers/initializer.h"
 #include "core/layers/regularizers.h"
 
-/* A kfi_field_float32 that may be None, which is INFINITY in C; and int64_t[count] for one axis of
- * each input, a plain number where it is the same for all ({1} in C: the others are 0). */
-extern const kfi_field_type kfi_field_limit, kfi_field_axes;
+/* A kfi_field_float32 that may be None, which is INFINITY in C; int64_t[count] for one axis of each
+ * input, a plain number where it is the same for all ({1} in C: the others are 0); a kfi_field_real
+ * that is kept to [0, 1]. */
+extern const kfi_field_type kfi_field_limit, kfi_field_axes, kfi_field_rate;
 
 #define KFI_REGULARIZER_FIELD(struct_type, member)                                                 \
     KFI_FIELD(struct_type, member, #member, kfi_field_object, .otherwise = "None",                 \

@@ -154,6 +154,15 @@ static const rename normalisation[] = {
     {"axis", "axis", single},
     {0},
 };
+/* Classes that Keras 2 has kept as they were; their dicts are those of the file all the same. */
+static const rename legacy[] = {
+    {"W_regularizer", "W_regularizer", regularizer},
+    {"b_regularizer", "b_regularizer", regularizer},
+    {"activity_regularizer", "activity_regularizer", regularizer},
+    {"W_constraint", "W_constraint", constraint},
+    {"b_constraint", "b_constraint", constraint},
+    {0},
+};
 static const rename prelu[] = {{"init", "alpha_initializer", NULL}, {0}};
 
 static const gathering kernel_2d = {{"nb_row", "nb_col"}, "kernel_size"};
@@ -204,6 +213,8 @@ static const translation translations[] = {
     {"BatchNormalization", "BatchNormalization", {normalisation}, NULL},
     {"BatchNormalizationV1", "BatchNormalization", {normalisation}, NULL},
     {"PReLU", "PReLU", {prelu}, NULL},
+    {"MaxoutDense", "MaxoutDense", {legacy}, NULL},
+    {"Highway", "Highway", {legacy}, NULL},
 };
 
 static kf_status rename_arguments(kfi_variant *config, const rename *renames) {

@@ -110,6 +110,9 @@ static kf_status count_parameters(const kf_layer *layer, int64_t *count) {
     return status;
 }
 
+/* A mask that was given to the call is a keyword argument in Keras, which summaries leave out. */
+static int32_t shown_inputs(const kfi_node *node) { return node->n_in - node->arguments.has_mask; }
+
 /* Connections are printed with the graph's own call numbers, not those of files. */
 static void print_connection(const kf_tensor *from, char *cell) {
     snprintf(cell, CELL_BYTES, "%s[%d][%d]", from->node->layer->name, from->node->index,
@@ -136,7 +139,7 @@ static void add_connected_layer(text *out, const layout *table, const kf_model *
     for (; *next < model->n_nodes && model->nodes[model->calls[*next]].layer <= index; ++*next) {
         const kfi_model_node *at = &model->nodes[model->calls[*next]];
         if (at->layer < index) continue;
-        for (int32_t i = 0; i < at->node->n_in; i++) {
+        for (int32_t i = 0; i < shown_inputs(at->node); i++) {
             char connection[CELL_BYTES];
             print_connection(at->node->in[i], connection);
             if (named)
@@ -157,7 +160,7 @@ static bool is_chain(const kf_model *model) {
     for (int32_t i = 0; i < model->n_nodes; i++) {
         const kfi_model_node *at = &model->nodes[i];
         if (i > 0 && at->depth == model->nodes[i - 1].depth) return false;
-        if (at->node->n_in > 1) return false;
+        if (shown_inputs(at->node) > 1) return false;
     }
     return model->n_layers == model->n_nodes;
 }

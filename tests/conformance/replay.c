@@ -211,9 +211,8 @@ static kf_status load(replay *run) {
     if (status == KF_OK) status = freeze(run);
     if (status == KF_OK) status = golden_read(&run->golden, "/case/inputs", "names", &run->inputs);
     if (status == KF_OK) status = golden_json(&run->golden, "/case/outputs", "keys", &run->names);
-    if (status == KF_OK) status = golden_read(&run->golden, "/case/targets", NULL, &run->targets);
-    if (status == KF_OK)
-        status = replay_read_weights(&run->golden, "/case/sample_weights", &run->weights);
+    if (status == KF_OK) status = replay_read_targets(run, "/case/targets", &run->targets);
+    if (status == KF_OK) status = replay_read_weights(run, "/case/sample_weights", &run->weights);
     if (status == KF_OK) status = replay_read_classes(run);
     return status;
 }

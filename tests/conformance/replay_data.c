@@ -43,9 +43,30 @@ int32_t replay_all_arrays(const replay *run, bool targets, kf_array *arrays) {
                    : replay_arrays_of(inputs, 0, replay_rows(run), arrays);
 }
 
+static int64_t output_index(const replay *run, const char *name) {
+    int64_t i = 0;
+    while (i < kfi_variant_count(run->names) &&
+           strcmp(kfi_variant_text(kfi_variant_at(run->names, i), ""), name) != 0)
+        i++;
+    return i;
+}
+
+/* The file has them in the order of their names; the model in that of its outputs. */
+kf_status replay_read_targets(const replay *run, const char *group, golden_list *list) {
+    const kf_status status = golden_read(&run->golden, group, NULL, list);
+    for (int32_t i = 1; i < list->n; i++)
+        for (int32_t k = i; k > 0; k--) {
+            golden_array *const before = &list->items[k - 1], later = list->items[k];
+            if (output_index(run, before->name) <= output_index(run, later.name)) break;
+            list->items[k] = *before;
+            *before = later;
+        }
+    return status;
+}
+
 /* Weights of samples under the names that kf finds them by. */
-kf_status replay_read_weights(const golden_case *golden, const char *group, golden_list *list) {
-    kf_status status = golden_read(golden, group, NULL, list);
+kf_status replay_read_weights(const replay *run, const char *group, golden_list *list) {
+    kf_status status = replay_read_targets(run, group, list);
     for (int32_t i = 0; status == KF_OK && i < list->n; i++) {
         char *name = kfi_format("%s_sample_weight", list->items[i].name);
         if (!name) return KF_MEMORY;

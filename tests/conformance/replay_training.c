@@ -111,10 +111,9 @@ static kf_status fit(replay *run) {
     if (status == KF_OK) status = read_fit(arguments, &options);
     if (status == KF_OK)
         status = golden_read(&run->golden, "/case/validation/inputs", NULL, &inputs);
+    if (status == KF_OK) status = replay_read_targets(run, "/case/validation/targets", &targets);
     if (status == KF_OK)
-        status = golden_read(&run->golden, "/case/validation/targets", NULL, &targets);
-    if (status == KF_OK)
-        status = replay_read_weights(&run->golden, "/case/validation/sample_weights", &weights);
+        status = replay_read_weights(run, "/case/validation/sample_weights", &weights);
     if (status == KF_OK && inputs.n)
         options.validation_data = kf_dataset_arrays(
             held_out, replay_arrays_of(lists, 0, inputs.items[0].shape.dims[0], held_out));

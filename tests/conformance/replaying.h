@@ -30,7 +30,8 @@ int32_t replay_arrays_of(const golden_list *const lists[3], int64_t first, int64
                          kf_array *arrays);
 int32_t replay_some_arrays(const replay *run, int64_t first, int64_t rows, kf_array *arrays);
 int32_t replay_all_arrays(const replay *run, bool targets, kf_array *arrays);
-kf_status replay_read_weights(const golden_case *golden, const char *group, golden_list *list);
+kf_status replay_read_targets(const replay *run, const char *group, golden_list *list);
+kf_status replay_read_weights(const replay *run, const char *group, golden_list *list);
 kf_status replay_read_classes(replay *run);
 kf_batch_options replay_batch_options(const replay *run);
 

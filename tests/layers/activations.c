@@ -47,11 +47,16 @@ static void softmax_axis(void **state) {
     VALUES(&run, "(1, 2, 2)", 1 / (1 + e), 1 / (1 + f), e / (1 + e), f / (1 + f));
     run_layer(kf_apply(kf_softmax(.axis = 1), kf_input(g, {2, 2})), &run);
     VALUES(&run, "(1, 2, 2)", 1 / (1 + e), 1 / (1 + f), e / (1 + e), f / (1 + f));
+    run.batch = 2; /* of a matrix Keras does not look at the axis */
+    run_layer(kf_apply(kf_softmax(.axis = 0), kf_input(g, {2})), &run);
+    VALUES(&run, "(2, 2)", 0.5f, 0.5f, 1 / (1 + e), e / (1 + e));
+    run_layer(kf_apply(kf_activation("softmax(axis=5)"), kf_input(g, {2})), &run);
+    VALUES(&run, "(2, 2)", 0.5f, 0.5f, 1 / (1 + e), e / (1 + e));
     kf_graph_free(g);
     FAILS(kf_apply(kf_activation("softmax"), kf_input(g, {0})),
           "activation_1: Cannot apply softmax to a tensor that is 1D");
-    FAILS(kf_apply(kf_softmax(.axis = 2), kf_input(g, {3})),
-          "softmax_1: axis 2 is outside of the input's shape (None, 3)");
+    FAILS(kf_apply(kf_softmax(.axis = 3), kf_input(g, {3, 3})),
+          "softmax_1: axis 3 is outside of the input's shape (None, 3, 3)");
 }
 
 static void as_layers(void **state) {

@@ -32,8 +32,8 @@ static void wrong_options(void **state) {
           "got 'a'");
     FAILS(kf_apply(kf_dense(3, .bias_constraint = "unit_norm(axis=1)"), kf_input(g, {3})),
           "dense_1: bias: unit_norm(axis=1): axis 1 is outside of a weight of shape (3,)");
-    FAILS(kf_apply(kf_dropout(1.5f), kf_input(g, {3})),
-          "dropout_1: rate must be a number from 0 to 1; got 1.5");
+    FAILS(kf_apply(kf_layer_named("Dropout", "rate='half'"), kf_input(g, {3})),
+          "dropout_1: rate must be a number; got 'half'");
     FAILS(kf_apply(kf_dropout(0.5f, .noise_shape = {KF_ANY, 1}), kf_input(g, {3, 3})),
           "dropout_1: noise_shape (None, 1) does not stretch to the input's shape (None, 3, 3)");
     FAILS(kf_apply(kf_relu(.max_value = -1), kf_input(g, {3})),

@@ -128,6 +128,27 @@ static void configurations(void **state) {
     kf_layer_free(layer);
 }
 
+static double rate_of(kf_layer *layer, const char *name) {
+    kfi_variant *config = kfi_fields_config(layer->class->fields, layer->options);
+    const double rate = kfi_variant_to_real(kfi_variant_get(config, name), -1);
+    kfi_variant_free(config);
+    kf_layer_free(layer);
+    return rate;
+}
+
+static void rates_outside(void **state) {
+    (void)state;
+    assert_true(rate_of(kf_dropout(1.5), "rate") == 1);
+    assert_true(rate_of(kf_dropout(-0.5), "rate") == 0);
+    assert_true(rate_of(kf_spatial_dropout2d(7), "rate") == 1);
+    assert_true(rate_of(kf_lstm(2, .dropout = 2), "dropout") == 1);
+    assert_true(rate_of(kf_gru_cell(2, .recurrent_dropout = -1), "recurrent_dropout") == 0);
+    assert_true(rate_of(kf_gaussian_dropout(1.5), "rate") == 1.5);
+    trial all = {0};
+    train_on_ones(kf_dropout(1.5), &all); /* Keras drops nothing then */
+    for (int i = 0; i < ROWS * COLUMNS; i++) assert_true(all.out[i] == 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("noise has the mean and deviation asked for", noise_has_its_deviation),
@@ -137,6 +158,7 @@ int main(void) {
         SENTENCE("AlphaDropout keeps mean and variance", alpha_dropout),
         SENTENCE("a noise shape decides for whole axes", noise_shape),
         SENTENCE("a seed makes noise of its own", a_seed_is_ones_own),
+        SENTENCE("a rate outside of 0 to 1 is kept to it, as in Keras", rates_outside),
         SENTENCE("AlphaDropout is saved as Keras saves it", configurations),
     };
     return cmocka_run_group_tests_name("noise", tests, fill_ones, NULL);

@@ -118,6 +118,8 @@ static const option_row convolution_rows[] = {
 
     {"LocallyConnected1D with strides", "LocallyConnected1D",
      "filters=2, kernel_size=3, strides=2, activation='tanh'", .in = {FLOATS(2, 7, 2)}},
+    {"LocallyConnected1D, channels first", "LocallyConnected1D",
+     "filters=3, kernel_size=2, strides=2, " FIRST, .in = {FLOATS(2, 2, 5)}},
     {"LocallyConnected1D without bias", "LocallyConnected1D",
      "filters=2, kernel_size=2, use_bias=False", .in = {FLOATS(2, 4, 3)}},
     {"LocallyConnected1D, all that weights may have", "LocallyConnected1D",

@@ -19,6 +19,8 @@ static const struct {
     {"Embedding", "batch_input_shape", "is only written into files"},
     {"Embedding", "dtype", "is only written into files"},
     {"RNN", "num_constants", "kf_call sets it, for cells that take constants"},
+    {"ConvRNN2D", "num_constants", "kf_call sets it, for cells that take constants"},
+    {"ConvRNN2D", "unroll", "only one value is taken"},
     {"Bidirectional", "num_constants", "kf_call sets it, for cells that take constants"},
     {"LocallyConnected1D", "padding", "only one value is taken"},
     {"LocallyConnected2D", "padding", "only one value is taken"},

@@ -132,6 +132,16 @@ static const option_row recurrent_rows[] = {
      .in = {FLOATS(2, 2, 3, 3, 2)}},
     {"ConvLSTM2D, stateful", "ConvLSTM2D", "filters=1, kernel_size=2, stateful=True",
      .in = {FLOATS(2, 2, 3, 3, 2)}, .fixed_batch = true},
+    {"ConvRNN2D of a ConvLSTM2DCell", "ConvRNN2D",
+     "cell={'class_name': 'ConvLSTM2DCell', 'config': {'filters': 2, 'kernel_size': [2, 3], "
+     "'strides': [1, 2], 'padding': 'same', 'unit_forget_bias': False, "
+     "'recurrent_activation': 'sigmoid', " JSON_WEIGHTS "}}, return_sequences=True, "
+     "return_state=True, go_backwards=True",
+     .in = {FLOATS(2, 2, 3, 4, 1)}},
+    {"ConvRNN2D with dropout, dilated, channels first, stateful", "ConvRNN2D",
+     "cell={'class_name': 'ConvLSTM2DCell', 'config': {'filters': 1, 'kernel_size': [2, 2], "
+     "'dilation_rate': [2, 1], 'data_format': 'channels_first', " JSON_DROPS "}}, stateful=True",
+     .in = {FLOATS(2, 2, 1, 4, 3)}, .fixed_batch = true},
     {"ConvLSTM2D, all that weights may have", "ConvLSTM2D",
      "filters=1, kernel_size=2, unit_forget_bias=False, " LAYER_WEIGHTS,
      .in = {FLOATS(2, 2, 3, 2, 2)}},

@@ -34,10 +34,27 @@ static void repeat(void **state) {
           "Input 0 is incompatible with layer repeat_vector_1: expected ndim=2, found ndim=3");
 }
 
+/* Two channels of three steps, two filters, a window of two; kernel rows are (channel, window), and
+ * the bias (places, filters) is reshaped. */
+static void locally_connected_channels_first(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_layer *layer = kf_locally_connected1d(2, {2}, .data_format = "channels_first");
+    const float x[] = {1, 2, 3, 10, 20, 30};
+    trial run = {.batch = 1, .data = {x}};
+    kf_tensor *y = kf_apply(layer, kf_input(g, {2, 3}));
+    set_weight(layer, 0, (const float[]){1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, 16);
+    set_weight(layer, 1, (const float[]){0.1f, 0.2f, 0.3f, 0.4f}, 4);
+    run_layer(y, &run);
+    VALUES(&run, "(1, 2, 2)", 1 + 0.1f, 3 + 0.2f, 10 + 0.3f, 30 + 0.4f);
+    kf_graph_free(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("Permute puts a sample's axes in another order", permute),
         SENTENCE("RepeatVector repeats rows as steps", repeat),
+        SENTENCE("LocallyConnected1D's channels may come first", locally_connected_channels_first),
     };
     return cmocka_run_group_tests_name("rearranging", tests, NULL, NULL);
 }

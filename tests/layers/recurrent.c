@@ -62,8 +62,8 @@ static void errors(void **state) {
                  "lstm_cell_1: LSTMCell is a cell: give it to an RNN layer");
     g = kf_graph_new();
     assert_fails(g, kf_apply(kf_rnn(kf_dense(4)), kf_input(g, {7, 3})),
-                 "rnn_1: cell must be a SimpleRNNCell, GRUCell, LSTMCell or StackedRNNCells; got "
-                 "'Dense'");
+                 "rnn_1: cell must be a SimpleRNNCell, GRUCell, LSTMCell, ConvLSTM2DCell or "
+                 "StackedRNNCells; got 'Dense'");
     g = kf_graph_new();
     kf_tensor *bad = kf_apply(kf_gru(4, .stateful = true), kf_input(g, {7, 3}));
     assert_true(bad->poisoned);

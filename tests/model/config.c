@@ -122,6 +122,33 @@ static void reversed_chain(void **state) {
     free(text);
 }
 
+/* Classes that Keras 2 kept from Keras 1, with that one's dicts. */
+static void keras1_dicts(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_model *m = kf_model_from_json(
+        g, SEQUENTIAL("[" PLAIN("MaxoutDense",
+                                "\"name\": \"d\", \"batch_input_shape\": [null, 3], "
+                                "\"output_dim\": 2, \"W_regularizer\": {\"name\": "
+                                "\"WeightRegularizer\", \"l1\": 0.5, \"l2\": 0.25}, "
+                                "\"b_constraint\": {\"name\": \"MaxNorm\", \"m\": 3, \"axis\": "
+                                "0}") ", " PLAIN("Highway", "\"name\": \"h\", "
+                                                            "\"activity_regularizer\": "
+                                                            "{\"name\": \"ActivityRegularizer\", "
+                                                            "\"l1\": 0.0, \"l2\": 0.5}") "]"));
+    assert_good(m);
+    char *text;
+    assert_int_equal(kf_model_to_json(m, &text), KF_OK);
+    assert_non_null(strstr(text, "\"W_regularizer\": {\"class_name\": \"L1L2\", \"config\": "
+                                 "{\"l1\": 0.5, \"l2\": 0.25}}"));
+    assert_non_null(strstr(text, "\"b_constraint\": {\"class_name\": \"MaxNorm\", \"config\": "
+                                 "{\"max_value\": 3"));
+    assert_non_null(strstr(text, "\"activity_regularizer\": {\"class_name\": \"L1L2\", "
+                                 "\"config\": {\"l1\": 0.0, \"l2\": 0.5}}"));
+    kf_free(text);
+    kf_graph_free(g);
+}
+
 static void dialects(void **state) {
     (void)state;
     assert_reads(GOOD, "a b");
@@ -358,6 +385,7 @@ int main(void) {
         SENTENCE("a model reads its own JSON", loads_own_json),
         SENTENCE("layers and calls may stand in any order", any_order),
         SENTENCE("a long chain in reversed order is read in linear time", reversed_chain),
+        SENTENCE("MaxoutDense and Highway take dicts of Keras 1", keras1_dicts),
         SENTENCE("tf.keras and Keras 3 say the same in other words", dialects),
         SENTENCE("a Sequential is read in all its forms", sequentials),
         SENTENCE("a Sequential's input is called after its first layer", implied_input),

@@ -80,6 +80,23 @@ static void several_shapes(void **state) {
 
 /* As print_summary cuts: each cell at its column's end, and the last column may end before or
  * beyond the line. */
+/* In Keras a mask that is given to a call is no input of it: the model stays a chain. */
+static void given_masks(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_tensor *x = kf_input(g, {3, 2}), *mask = kf_input(g, {3}), *other = kf_input(g, {2});
+    kf_tensor *y = kf_call(kf_lstm(2), kf_list(x), .mask = mask);
+    y = kf_apply(kf_add(), y, other);
+    char *text;
+    kf_model *m = kf_model_new(.inputs = kf_list(x, mask, other), .outputs = kf_list(y));
+    assert_int_equal(kf_model_summary(m, &text), KF_OK);
+    assert_non_null(strstr(text, "    input_1[0][0]            "));
+    assert_non_null(strstr(text, "    input_3[0][0]            "));
+    assert_null(strstr(text, "    input_2[0][0]            "));
+    kf_free(text);
+    kf_graph_free(g);
+}
+
 static void other_widths(void **state) {
     (void)state;
     kf_graph *g = kf_graph_new();
@@ -115,6 +132,7 @@ int main(void) {
         SENTENCE("a chain has three columns in 65 characters", chain),
         SENTENCE("other models have four columns in 98 characters", connected),
         SENTENCE("a layer with outputs of several shapes says multiple", several_shapes),
+        SENTENCE("a mask that is given to a call is no connection", given_masks),
         SENTENCE("other widths and columns may be asked for", other_widths),
         SENTENCE("no model has no summary", nowhere),
     };

@@ -9,43 +9,50 @@
 
 #include <string.h>
 
+typedef kf_conv_lstm2d_cell_options cell_options;
 typedef kf_conv_lstm2d_options layer_options;
 
-static const kfi_field fields[] = {
-    KFI_RECURRENT_FLAG_FIELDS(layer_options, 24),
-    KFI_FIELD(layer_options, filters, "filters", kfi_field_integer, .low = 1, .position = 1,
-              .help = "channels of the output"),
-    KFI_FIELD(layer_options, kernel_size, "kernel_size", kfi_field_sizes, .count = 2, .low = 1,
-              .high = 1 << 20, .position = 2, .help = "rows and columns of the kernel"),
-    KFI_FIELD(layer_options, strides, "strides", kfi_field_sizes, .count = 2, .low = 1,
-              .high = 1 << 20, .otherwise = "1", .position = 3, .help = "steps of the kernel"),
-    KFI_FIELD(layer_options, padding, "padding", kfi_field_choice, .otherwise = "valid",
-              .choices = "valid|same", .position = 4, .help = "what to do at the borders"),
-    KFI_FIELD(layer_options, data_format, "data_format", kfi_field_choice,
-              .otherwise = "channels_last", .choices = "channels_last|channels_first",
-              .position = 5, .help = "where the channels axis stands"),
-    KFI_FIELD(layer_options, dilation_rate, "dilation_rate", kfi_field_sizes, .count = 2, .low = 1,
-              .high = 1 << 20, .otherwise = "1", .position = 6,
-              .help = "distance of the kernel's elements"),
-    KFI_CELL_ACTIVATION_FIELD(layer_options, 7),
-    KFI_CELL_GATE_FIELD(layer_options, "hard_sigmoid", 8),
-    KFI_CELL_WEIGHT_FIELDS(layer_options, 9),
-    KFI_CELL_UNIT_FORGET_BIAS_FIELD(layer_options, 13),
-    KFI_CELL_REGULARIZER_FIELDS(layer_options, 14),
-    KFI_CELL_ACTIVITY_FIELD(layer_options, 17),
-    KFI_CELL_CONSTRAINT_FIELDS(layer_options, 18),
-    KFI_CELL_DROPOUT_FIELDS(layer_options, 21),
+#define CONVOLUTION_FIELDS(type)                                                                   \
+    KFI_FIELD(type, filters, "filters", kfi_field_integer, .low = 1, .position = 1,                \
+              .help = "channels of the output"),                                                   \
+        KFI_FIELD(type, kernel_size, "kernel_size", kfi_field_sizes, .count = 2, .low = 1,         \
+                  .high = 1 << 20, .position = 2, .help = "rows and columns of the kernel"),       \
+        KFI_FIELD(type, strides, "strides", kfi_field_sizes, .count = 2, .low = 1,                 \
+                  .high = 1 << 20, .otherwise = "1", .position = 3,                                \
+                  .help = "steps of the kernel"),                                                  \
+        KFI_FIELD(type, padding, "padding", kfi_field_choice, .otherwise = "valid",                \
+                  .choices = "valid|same", .position = 4, .help = "what to do at the borders"),    \
+        KFI_FIELD(type, data_format, "data_format", kfi_field_choice,                              \
+                  .otherwise = "channels_last", .choices = "channels_last|channels_first",         \
+                  .position = 5, .help = "where the channels axis stands"),                        \
+        KFI_FIELD(type, dilation_rate, "dilation_rate", kfi_field_sizes, .count = 2, .low = 1,     \
+                  .high = 1 << 20, .otherwise = "1", .position = 6,                                \
+                  .help = "distance of the kernel's elements"),                                    \
+        KFI_CELL_ACTIVATION_FIELD(type, 7), KFI_CELL_GATE_FIELD(type, "hard_sigmoid", 8),          \
+        KFI_CELL_WEIGHT_FIELDS(type, 9), KFI_CELL_UNIT_FORGET_BIAS_FIELD(type, 13),                \
+        KFI_CELL_REGULARIZER_FIELDS(type, 14)
+
+static const kfi_field cell_fields[] = {
+    CONVOLUTION_FIELDS(cell_options),
+    KFI_CELL_CONSTRAINT_FIELDS(cell_options, 17),
+    KFI_CELL_DROPOUT_FIELDS(cell_options, 20),
     KFI_FIELDS_END,
+};
+
+static const kfi_field fields[] = {
+    KFI_RECURRENT_FLAG_FIELDS(layer_options, 24), CONVOLUTION_FIELDS(layer_options),
+    KFI_CELL_ACTIVITY_FIELD(layer_options, 17),   KFI_CELL_CONSTRAINT_FIELDS(layer_options, 18),
+    KFI_CELL_DROPOUT_FIELDS(layer_options, 21),   KFI_FIELDS_END,
 };
 
 /* --- the cell --------------------------------------------------------------------------------- */
 
-static int channel_axis(const layer_options *options) {
+static int channel_axis(const cell_options *options) {
     return kfi_channels_first(options->data_format) ? 1 : 3;
 }
 
 static kf_status add_kernels(kfi_cell *cell, int64_t channels) {
-    const layer_options *options = cell->options;
+    const cell_options *options = cell->options;
     const int64_t *size = options->kernel_size, filters = options->filters;
     kf_status status = kfi_cell_add_weight(
         cell, "kernel", &KFI_SHAPE(size[0], size[1], channels, 4 * filters),
@@ -61,7 +68,7 @@ static kf_status add_kernels(kfi_cell *cell, int64_t channels) {
 }
 
 static kf_status build_cell(kfi_cell *cell, const kf_shape *x) {
-    const layer_options *options = cell->options;
+    const cell_options *options = cell->options;
     const int64_t channels = x->dims[channel_axis(options)], filters = options->filters;
     if (channels == KF_ANY)
         return kfi_fail(KF_INVALID, "The channel dimension of the inputs should be defined. Found "
@@ -80,7 +87,7 @@ static kf_status build_cell(kfi_cell *cell, const kf_shape *x) {
     return KF_OK;
 }
 
-static int64_t convolved(const layer_options *options, int axis, int64_t n) {
+static int64_t convolved(const cell_options *options, int axis, int64_t n) {
     if (n == KF_ANY) return KF_ANY;
     const int64_t reach = (options->kernel_size[axis] - 1) * options->dilation_rate[axis];
     const int64_t positions = strcmp(options->padding, "same") == 0 ? n : n - reach;
@@ -88,7 +95,7 @@ static int64_t convolved(const layer_options *options, int axis, int64_t n) {
 }
 
 static kf_shape state_shape(const kfi_cell *cell, const kf_shape *x) {
-    const layer_options *options = cell->options;
+    const cell_options *options = cell->options;
     const int rows = kfi_channels_first(options->data_format) ? 2 : 1;
     kf_shape shape = *x;
     shape.dims[rows] = convolved(options, 0, x->dims[rows]);
@@ -98,14 +105,14 @@ static kf_shape state_shape(const kfi_cell *cell, const kf_shape *x) {
 }
 
 static kfi_value weight_columns(kfi_cell_run *run, kfi_value weight, int32_t gate) {
-    const layer_options *options = run->cell->options;
+    const cell_options *options = run->cell->options;
     const kfi_slice columns = {
         .axis = 3, .start = gate * options->filters, .size = options->filters};
     return kfi_emit(run->formula, "slice", &columns, weight);
 }
 
 static void begin(kfi_cell_run *run, const kf_shape *x) {
-    const layer_options *options = run->cell->options;
+    const cell_options *options = run->cell->options;
     const kf_shape h = state_shape(run->cell, x);
     run->n_x_masks = kfi_dropout_masks(run->formula, options->dropout, x, 4, run->x_mask);
     run->n_h_masks =
@@ -118,7 +125,7 @@ static void begin(kfi_cell_run *run, const kf_shape *x) {
 
 /* x * w with channels last. */
 static kfi_value convolve(kfi_cell_run *run, const kfi_conv *conv, kfi_value x, kfi_value w) {
-    const layer_options *options = run->cell->options;
+    const cell_options *options = run->cell->options;
     kfi_conv attributes = *conv;
     attributes.exact = kfi_formula_is_exact(run->formula);
     if (kfi_channels_first(options->data_format)) x = kfi_channels_to_last(run->formula, x);
@@ -138,7 +145,7 @@ static kfi_value convolve_gates(kfi_cell_run *run, const kfi_conv *conv, kfi_val
 }
 
 static void step(kfi_cell_run *run, kfi_value x, kfi_value *states) {
-    const layer_options *options = run->cell->options;
+    const cell_options *options = run->cell->options;
     kfi_formula *f = run->formula;
     const kfi_conv of_x = {
         .spatial = 2,
@@ -165,6 +172,7 @@ static void step(kfi_cell_run *run, kfi_value x, kfi_value *states) {
 }
 
 static const kfi_cell_class cell_class = {
+    .rank = 5,
     .n_states = 2,
     .build = build_cell,
     .state_shape = state_shape,
@@ -172,24 +180,27 @@ static const kfi_cell_class cell_class = {
     .step = step,
 };
 
-/* --- the layer -------------------------------------------------------------------------------- */
+/* --- the layers ------------------------------------------------------------------------------- */
 
-static kf_status check(const kf_layer *layer) {
-    const layer_options *options = layer->options;
+static kf_status check_cell(const kf_layer *layer) {
+    const cell_options *options = layer->options;
     const bool strided = options->strides[0] > 1 || options->strides[1] > 1;
     const bool dilated = options->dilation_rate[0] > 1 || options->dilation_rate[1] > 1;
-    if (options->unroll)
-        return kfi_fail(KF_INVALID, "Unrolling isn't possible with convolutional RNNs.");
     if (strided && dilated)
         return kfi_fail(KF_INVALID, "strides > 1 are not compatible with dilation_rate > 1");
     return KF_OK;
+}
+
+static kf_status check(const kf_layer *layer) {
+    const layer_options *options = layer->options;
+    return options->unroll ? kfi_recurrent_refuse_unroll() : check_cell(layer);
 }
 
 static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     (void)n_in;
     const layer_options *options = layer->options;
     const kfi_cell cell = {.class = &cell_class, .options = options};
-    return kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), &cell, 1, 5);
+    return kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), &cell, 1);
 }
 
 const kfi_layer_class kfi_layer_conv_lstm2d = {
@@ -199,6 +210,17 @@ const kfi_layer_class kfi_layer_conv_lstm2d = {
     .build = build,
 };
 
+const kfi_layer_class kfi_layer_conv_lstm2d_cell = {
+    KFI_CELL_CLASS("ConvLSTM2DCell", cell_options),
+    .fields = cell_fields,
+    .check = check_cell,
+    .cell = &cell_class,
+};
+
 kf_layer *kf_conv_lstm2d_create(const kf_conv_lstm2d_options *options) {
     return kfi_layer_new(&kfi_layer_conv_lstm2d, options);
+}
+
+kf_layer *kf_conv_lstm2d_cell_create(const kf_conv_lstm2d_cell_options *options) {
+    return kfi_layer_new(&kfi_layer_conv_lstm2d_cell, options);
 }

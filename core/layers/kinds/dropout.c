@@ -8,7 +8,7 @@
 typedef kf_dropout_options dropout_options;
 
 static const kfi_field fields[] = {
-    KFI_FIELD(dropout_options, rate, "rate", kfi_field_real, .low = 0, .high = 1, .otherwise = "0",
+    KFI_FIELD(dropout_options, rate, "rate", kfi_field_rate, .otherwise = "0",
               .help = "the fraction that becomes 0"),
     KFI_FIELD(dropout_options, noise_shape, "noise_shape", kfi_field_shape, .otherwise = "None",
               .help = "the shape of the mask; None: the input's"),

@@ -3,7 +3,8 @@
  *
  * Keras flattens a patch in the order of the data format, so with channels_first the kernel's rows
  * are (channel, window); and it reshapes the bias, (rows, columns, filters) as made, to
- * (filters, rows, columns) there, which is no transposition. */
+ * (filters, rows, columns) there, which is no transposition. Keras 2.2.4 neither looks at
+ * LocallyConnected1D's data_format nor writes it; where it is written, by tf.keras, it is meant. */
 #include "core/layers/windows.h"
 
 #include <string.h>
@@ -17,6 +18,9 @@
 
 static const kfi_field fields_1d[] = {
     BEFORE_DATA_FORMAT(kf_locally_connected1d_options, 1),
+    KFI_FIELD(kf_locally_connected1d_options, data_format, "data_format", kfi_field_choice,
+              .otherwise = "channels_last", .choices = "channels_last|channels_first",
+              .quiet = true, .help = "where the channels axis stands"),
     FROM_ACTIVATION(kf_locally_connected1d_options),
 };
 
@@ -89,7 +93,8 @@ static kfi_value bias_of(const kfi_layer_call *call, const kfi_windows *windows)
     const kfi_value bias = kfi_layer_weight_value(call, 1);
     if (!windows->channels_first) return bias;
     const kf_shape made = kfi_type(call->formula, bias)->shape;
-    const kf_shape shape = KFI_SHAPE(made.dims[2], made.dims[0], made.dims[1]);
+    kf_shape shape = {.rank = made.rank, .dims = {made.dims[made.rank - 1]}};
+    for (int i = 1; i < made.rank; i++) shape.dims[i] = made.dims[i - 1];
     return kfi_reshape(call->formula, bias, &shape);
 }
 

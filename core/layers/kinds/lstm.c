@@ -57,6 +57,7 @@ static void write_all(kfi_cell_run *run, kfi_sequence *all) {
 }
 
 static const kfi_cell_class cell_class = {
+    .rank = 3,
     .n_states = 2,
     .build = build_cell,
     .state_shape = kfi_dense_state_shape,
@@ -100,7 +101,7 @@ static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     (void)n_in;
     const layer_options *options = layer->options;
     const kfi_cell cell = {.class = &cell_class, .options = options};
-    return kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), &cell, 1, 3);
+    return kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), &cell, 1);
 }
 
 const kfi_layer_class kfi_layer_lstm = {

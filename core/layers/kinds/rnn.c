@@ -1,6 +1,6 @@
-/* RNN: a cell along the time axis, and StackedRNNCells: cells one on the other as one cell. The
- * weights are the RNN layer's, as in Keras: rnn_1/kernel, those of the second cell rnn_1/kernel_1.
- */
+/* RNN: a cell along the time axis; ConvRNN2D: the same for cells that convolve; StackedRNNCells:
+ * cells one on the other as one cell. The weights are the layer's, as in Keras: rnn_1/kernel, those
+ * of the second cell rnn_1/kernel_1. */
 #include "core/layers/recurrent/cell_options.h"
 #include "core/layers/recurrent/recurrence.h"
 
@@ -8,6 +8,8 @@
 
 typedef kf_rnn_options rnn_options;
 typedef kf_stacked_rnn_cells_options stack_options;
+
+extern const kfi_layer_class kfi_layer_stacked_rnn_cells;
 
 /* Keras has the cell first, and get_config has it last. */
 static const kfi_field fields[] = {
@@ -24,6 +26,31 @@ static const kfi_field stack_fields[] = {
     KFI_FIELDS_END,
 };
 
+/* Each layer takes the cells that go along its sequences. */
+static kf_status check_rank(const kf_layer *cell, int rank, const char *wanted) {
+    kfi_cell_list list = {0};
+    kf_status status = kfi_cell_list_add(&list, cell, false);
+    for (int64_t i = 0; status == KF_OK && i < list.count; i++)
+        if (list.cells[i].class->rank != rank)
+            status = kfi_fail(KF_INVALID, "cell must be %s; got '%s'", wanted, cell->class->name);
+    kfi_free(list.cells);
+    return status;
+}
+
+static kf_status check(const kf_layer *layer) {
+    const rnn_options *options = layer->options;
+    return check_rank(options->cell, 3, "one of vectors (ConvLSTM2DCell is for ConvRNN2D)");
+}
+
+static kf_status check_images(const kf_layer *layer) {
+    const rnn_options *options = layer->options;
+    if (options->unroll) return kfi_recurrent_refuse_unroll();
+    if (options->cell->class == &kfi_layer_stacked_rnn_cells)
+        return kfi_fail(KF_INVALID,
+                        "It is not possible at the moment to stack convolutional cells.");
+    return check_rank(options->cell, 5, "a ConvLSTM2DCell");
+}
+
 static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     (void)n_in;
     const rnn_options *options = layer->options;
@@ -34,7 +61,7 @@ static kf_status build(kf_layer *layer, const kfi_array *in, int32_t n_in) {
     if (status == KF_OK) status = kfi_cell_list_add(&list, options->cell, false);
     if (status == KF_OK)
         status = kfi_recurrent_build(layer, in, &KFI_RECURRENT_FLAGS(options), list.cells,
-                                     (int32_t)list.count, 3);
+                                     (int32_t)list.count);
     kfi_free(list.cells);
     return status;
 }
@@ -46,6 +73,15 @@ static int64_t *constants(const kf_layer *layer) {
 const kfi_layer_class kfi_layer_rnn = {
     KFI_RECURRENT_CLASS("RNN", rnn_options),
     .fields = fields,
+    .check = check,
+    .build = build,
+    .constants = constants,
+};
+
+const kfi_layer_class kfi_layer_conv_rnn2d = {
+    KFI_RECURRENT_CLASS("ConvRNN2D", rnn_options),
+    .fields = fields,
+    .check = check_images,
     .build = build,
     .constants = constants,
 };
@@ -64,9 +100,17 @@ static kf_layer *take_over(const kfi_layer_class *class, const void *options,
     return layer;
 }
 
-kf_layer *kf_rnn_create(const kf_rnn_options *options) {
+static kf_layer *take_cell(const kfi_layer_class *class, const rnn_options *options) {
     kf_layer *const cells[] = {options ? options->cell : NULL, NULL};
-    return take_over(&kfi_layer_rnn, options, cells);
+    return take_over(class, options, cells);
+}
+
+kf_layer *kf_rnn_create(const kf_rnn_options *options) {
+    return take_cell(&kfi_layer_rnn, options);
+}
+
+kf_layer *kf_conv_rnn2d_create(const kf_conv_rnn2d_options *options) {
+    return take_cell(&kfi_layer_conv_rnn2d, options);
 }
 
 kf_layer *kf_stacked_rnn_cells_create(const kf_stacked_rnn_cells_options *options) {

@@ -5,7 +5,7 @@
 
 /* Keras reads and writes Dropout's noise_shape here, and does not use it. */
 #define SPATIAL_DROPOUT_FIELDS(struct_type, place)                                                 \
-    KFI_FIELD(struct_type, rate, "rate", kfi_field_real, .low = 0, .high = 1, .otherwise = "0",    \
+    KFI_FIELD(struct_type, rate, "rate", kfi_field_rate, .otherwise = "0",                         \
               .help = "the fraction of channels that become 0"),                                   \
         KFI_FIELD(struct_type, noise_shape, "noise_shape", kfi_field_shape, .otherwise = "None",   \
                   .position = (place), .help = "not used"),                                        \

@@ -24,7 +24,8 @@ typedef struct kfi_sequence {
 } kfi_sequence;
 
 struct kfi_cell_class {
-    int32_t n_states; /* all of one shape; the first one is the output */
+    int rank;         /* of the sequences that it goes along: 3, or 5 for images */
+    int32_t n_states; /* all of one shape; the first one is the output           */
     /* Makes the weights for steps of this shape, with the batch axis. */
     kf_status (*build)(kfi_cell *cell, const kf_shape *x);
     kf_shape (*state_shape)(const kfi_cell *cell, const kf_shape *x);
@@ -145,11 +146,10 @@ void kfi_cell_fuse(kfi_cell_run *run, const kfi_fusion *fusion, kfi_sequence *al
         KFI_CELL_PENALTY_ROW(type, recurrent_constraint, "constraint", (at) + 1),                  \
         KFI_CELL_PENALTY_ROW(type, bias_constraint, "constraint", (at) + 2)
 #define KFI_CELL_DROPOUT_FIELDS(type, at)                                                          \
-    KFI_FIELD(type, dropout, "dropout", kfi_field_real, .low = 0, .high = 1, .otherwise = "0",     \
-              .position = (at), .help = "the fraction of the inputs that becomes 0"),              \
-        KFI_FIELD(type, recurrent_dropout, "recurrent_dropout", kfi_field_real, .low = 0,          \
-                  .high = 1, .otherwise = "0", .position = (at) + 1,                               \
-                  .help = "the fraction of the states that becomes 0")
+    KFI_FIELD(type, dropout, "dropout", kfi_field_rate, .otherwise = "0", .position = (at),        \
+              .help = "the fraction of the inputs that becomes 0"),                                \
+        KFI_FIELD(type, recurrent_dropout, "recurrent_dropout", kfi_field_rate, .otherwise = "0",  \
+                  .position = (at) + 1, .help = "the fraction of the states that becomes 0")
 #define KFI_CELL_IMPLEMENTATION_FIELD(type, at)                                                    \
     KFI_FIELD(type, implementation, "implementation", kfi_field_integer, .low = 0, .high = 2,      \
               .otherwise = "1", .position = (at), .help = "2: one dropout mask for all gates")

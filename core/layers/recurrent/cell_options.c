@@ -25,7 +25,9 @@ static kf_status read_cell(const kfi_variant *value, kf_layer **cell) {
     if (!class || (!class->cell && class != &kfi_layer_stacked_rnn_cells))
         return kfi_fail(
             KF_INVALID,
-            "must be a SimpleRNNCell, GRUCell, LSTMCell or StackedRNNCells; got '%.80s'", name);
+            "must be a SimpleRNNCell, GRUCell, LSTMCell, ConvLSTM2DCell or StackedRNNCells; got "
+            "'%.80s'",
+            name);
     kf_layer *made = kfi_layer_from_arguments(class, config, ignore, NULL);
     const kf_status status = made->status;
     if (status == KF_OK)

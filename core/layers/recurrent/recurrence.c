@@ -31,6 +31,10 @@ static kf_status refuse_unroll(void) {
         "passing a `shape` or `batch_shape` argument to your Input layer.");
 }
 
+kf_status kfi_recurrent_refuse_unroll(void) {
+    return kfi_fail(KF_INVALID, "Unrolling isn't possible with convolutional RNNs.");
+}
+
 /* The shape of one time step. */
 static kf_shape step_shape(const kf_shape *sequence) {
     kf_shape step = {.rank = sequence->rank - 1, .dims = {sequence->dims[0]}};
@@ -82,7 +86,8 @@ static kf_status make_recurrent(kf_layer *layer, const kfi_recurrent_flags *flag
 
 kf_status kfi_recurrent_build(kf_layer *layer, const kfi_array *in,
                               const kfi_recurrent_flags *flags, const kfi_cell *cells,
-                              int32_t n_cells, int32_t rank) {
+                              int32_t n_cells) {
+    const int rank = cells[0].class->rank;
     const kf_shape *x = &in[0].shape;
     kf_status status = kfi_input_ndim(layer, x, rank);
     if (status == KF_OK && flags->unroll && x->dims[1] == KF_ANY) status = refuse_unroll();

@@ -38,7 +38,8 @@ typedef struct kfi_recurrent {
  * own cell says which; RNN finds its cell's in its options. */
 kf_status kfi_recurrent_build(kf_layer *layer, const kfi_array *in,
                               const kfi_recurrent_flags *flags, const kfi_cell *cells,
-                              int32_t n_cells, int32_t rank);
+                              int32_t n_cells);
+kf_status kfi_recurrent_refuse_unroll(void); /* of convolutions, in Keras's words */
 kf_status kfi_recurrent_call(kfi_layer_call *call);
 void kfi_recurrent_free(kf_layer *layer);
 int32_t kfi_recurrent_states(const kf_layer *layer, kf_weight *const **states);
