@@ -2,6 +2,7 @@
  * compiled, and the optimizer's state. */
 #include "core/train/deferred.h"
 #include "core/train/files_dialects.h"
+#include "core/train/files_optimizer.h"
 #include "core/train/files_state.h"
 #include "core/train/training.h"
 
@@ -52,26 +53,6 @@ static kf_status print_config(kfi_variant *config, const char **text) {
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
-/* As Keras: state that does not exist yet is not saved. */
-static kf_status list_optimizer(const kf_optimizer *optimizer, kfi_keras_layer *list) {
-    if (!optimizer->started) return KF_OK;
-    const int32_t n_slots = optimizer->n_slots * optimizer->n_weights;
-    list->name = optimizer->class->name;
-    list->weights = kfi_alloc((size_t)n_slots + 1, sizeof *list->weights);
-    if (!list->weights) return KF_MEMORY;
-    if (optimizer->class->iterations_name)
-        list->weights[list->n_weights++] =
-            (kfi_keras_weight){.name = optimizer->class->iterations_name,
-                               .dtype = KF_INT64,
-                               .data = &optimizer->iterations};
-    for (int32_t i = 0; i < n_slots; i++)
-        list->weights[list->n_weights++] = (kfi_keras_weight){.name = optimizer->slots[i]->name,
-                                                              .dtype = KF_FLOAT32,
-                                                              .shape = optimizer->slots[i]->shape,
-                                                              .data = optimizer->slots[i]->data};
-    return KF_OK;
-}
-
 /* Before the first step there is nothing that Keras would lose. */
 static kf_status write_state(void *context, kfi_hdf5 *file) {
     const kfi_training *training = context;
@@ -93,7 +74,8 @@ static kf_status write_file(kfi_training *training, const kf_save_options *optio
     kf_status status = print_config(kfi_model_config(training->model), &file.model_config);
     if (status == KF_OK && compiled)
         status = print_config(training_config(compiled, dialect_3), &file.training_config);
-    if (status == KF_OK && compiled) status = list_optimizer(compiled->optimizer, &file.optimizer);
+    if (status == KF_OK && compiled)
+        status = kfi_optimizer_list(compiled->optimizer, &file.optimizer);
     if (status == KF_OK)
         status = kfi_keras_write(
             path, &file, compiled && compiled == training->compiled ? write_state : NULL, training);
@@ -123,81 +105,25 @@ kf_status kf_save_with(kf_model *model, const char *path, const kf_save_options 
 /* --- loading ---------------------------------------------------------------------------------- */
 
 static kf_status compile_from(kf_model *model, const kfi_variant *config) {
-    kfi_variant *loss = NULL, *metrics = NULL;
+    kfi_variant *loss = NULL, *metrics = NULL, *optimizer = NULL;
     kf_status status = kfi_dialect_losses(kfi_variant_get(config, "loss"), &loss);
     if (status == KF_OK) status = kfi_dialect_metrics(kfi_variant_get(config, "metrics"), &metrics);
+    if (status == KF_OK)
+        status = kfi_dialect_optimizer(kfi_variant_get(config, "optimizer_config"), model->graph,
+                                       &optimizer);
     kfi_variant *loss_weights = copy_or_null(kfi_variant_get(config, "loss_weights"));
     kfi_variant *mode = copy_or_null(kfi_variant_get(config, "sample_weight_mode"));
-    if (status == KF_OK && loss_weights && mode)
-        return kfi_compile(model,
-                           kfi_optimizer_from_config(kfi_variant_get(config, "optimizer_config")),
-                           loss, metrics, loss_weights, mode);
+    if (status == KF_OK && loss_weights && mode) {
+        kf_optimizer *made = kfi_optimizer_from_config(optimizer);
+        kfi_variant_free(optimizer);
+        return kfi_compile(model, made, loss, metrics, loss_weights, mode);
+    }
     kfi_variant_free(loss);
     kfi_variant_free(metrics);
+    kfi_variant_free(optimizer);
     kfi_variant_free(loss_weights);
     kfi_variant_free(mode);
     return status == KF_OK ? KF_MEMORY : status;
-}
-
-static bool fits(const kfi_keras_weight *saved, const kf_weight *slot) {
-    if (kfi_shape_equal(&saved->shape, &slot->shape)) return true;
-    kfi_fail(KF_INVALID, "%s has shape %s, %s needs %s", saved->name,
-             kfi_shape_string(&saved->shape), slot->name, kfi_shape_string(&slot->shape));
-    return false;
-}
-
-/* Versions of Keras before 2.1.3 do not save Adam's empty list of vhats, and tf.keras no moments
- * that are never used. */
-static bool is_count(const kf_optimizer *optimizer, int64_t saved) {
-    const int64_t all = (int64_t)optimizer->n_slots * optimizer->n_weights;
-    const int64_t used = (int64_t)optimizer->class->n_slots * optimizer->n_weights;
-    if (saved == 0 || saved == used || saved == all) return true;
-    kfi_fail(KF_INVALID, "it has %lld arrays, %s needs %lld", (long long)saved,
-             optimizer->class->name, (long long)all);
-    return false;
-}
-
-/* Whether the saved arrays from `first` on are the optimizer's; if not, kf_last_error says why. */
-static bool fits_all(const kfi_keras_layer *saved, int64_t first, const kf_optimizer *optimizer) {
-    if (!is_count(optimizer, saved->n_weights - first)) return false;
-    for (int64_t i = first; i < saved->n_weights; i++)
-        if (!fits(&saved->weights[i], optimizer->slots[i - first])) return false;
-    return true;
-}
-
-static kf_status read_iterations(kfi_keras_file *file, kf_optimizer *optimizer) {
-    const kfi_keras_weight *saved = &file->optimizer.weights[0];
-    const kf_status status = kfi_keras_read_weight(file, saved, KF_INT64, &optimizer->iterations);
-    if (status != KF_OK || optimizer->iterations >= 0) return status;
-    return kfi_fail(KF_INVALID, "%s must not be negative, got %lld", saved->name,
-                    (long long)optimizer->iterations);
-}
-
-static kf_status read_slots(kfi_keras_file *file, int64_t first, kfi_training *training) {
-    kf_optimizer *optimizer = training->compiled->optimizer;
-    const kfi_keras_layer *saved = &file->optimizer;
-    kf_status status = first ? read_iterations(file, optimizer) : KF_OK;
-    for (int64_t i = first; i < saved->n_weights && status == KF_OK; i++)
-        status = kfi_keras_read_weight(file, &saved->weights[i], KF_FLOAT32,
-                                       optimizer->slots[i - first]->data);
-    optimizer->started = status == KF_OK;
-    training->runs = optimizer->iterations;
-    return status == KF_OK ? kfi_state_read(training, file->file) : status;
-}
-
-/* A scalar at the start is the iterations, which tf.keras saves for every optimizer. State of
- * another model or optimizer is left alone, as in Keras; kf's own would go with it. */
-static kf_status read_optimizer(kfi_keras_file *file, kfi_training *training) {
-    const kfi_keras_layer *saved = &file->optimizer;
-    const int64_t first = saved->n_weights > 0 && saved->weights[0].shape.rank == 0 ? 1 : 0;
-    if (saved->n_weights == 0) return kfi_state_read(training, file->file);
-    if (fits_all(saved, first, training->compiled->optimizer))
-        return read_slots(file, first, training);
-    kfi_graph_warn(training->model->graph,
-                   "%s: Error in loading the saved optimizer state. As a result, your model is "
-                   "starting with a freshly initialized optimizer. (%s)",
-                   kfi_hdf5_path(file->file), kf_last_error());
-    return KF_OK;
 }
 
 static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
@@ -209,7 +135,7 @@ static kf_status restore_training(kf_model *model, kfi_keras_file *file) {
     if (status != KF_OK || model->unbuilt) return status;
     kfi_training *training = NULL;
     status = kfi_training_of(model, &training);
-    return status == KF_OK ? read_optimizer(file, training) : status;
+    return status == KF_OK ? kfi_optimizer_read(file, training) : status;
 }
 
 static kf_status read_model(kf_graph *graph, kfi_keras_file *file, bool compile, kf_model **model) {

@@ -5,10 +5,12 @@
 #include "core/base/status.h"
 #include "core/graph/graph.h"
 #include "core/train/measure.h"
+#include "core/train/optimizer.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 /* --- names of objects ------------------------------------------------------------------------- */
 
@@ -180,6 +182,92 @@ kf_status kfi_dialect_metrics(const kfi_variant *saved, kfi_variant **usual) {
     if (!holds_lists(saved)) return convert_all(saved, name_of, usual);
     if (kfi_variant_count(saved) == 1) return metrics_of_output(kfi_variant_at(saved, 0), usual);
     return convert_all(saved, metrics_of_output, usual);
+}
+
+/* --- optimizers ------------------------------------------------------------------------------- */
+
+/* Users' classes and, since 2.11, all are registered under a package: "Custom>Adam". */
+static const char *plain_class(const kfi_variant *saved) {
+    const char *name = kfi_variant_text(kfi_variant_get(saved, "class_name"), "");
+    const char *behind = strrchr(name, '>');
+    return behind ? behind + 1 : name;
+}
+
+static const kfi_optimizer_class *class_called(const char *name) {
+    const kfi_optimizer_class *class;
+    for (int32_t i = 0; (class = kfi_optimizer_at(i)); i++)
+        if (strcasecmp(class->name, name) == 0) return class;
+    return NULL;
+}
+
+/* Our name of an option. tf.keras's Nadam calls its schedule_decay "decay". */
+static const char *our_option(const kfi_optimizer_class *class, const char *option) {
+    if (strcmp(option, "learning_rate") == 0) return "lr";
+    if (strcmp(option, "global_clipnorm") == 0) return "clipnorm";
+    if (strcmp(class->name, "Nadam") == 0 && strcmp(option, "decay") == 0) return "schedule_decay";
+    return option;
+}
+
+static bool has_option(const kfi_optimizer_class *class, const char *option) {
+    for (const kfi_field *field = class->fields; field->name; field++)
+        if (strcmp(field->name, option) == 0) return true;
+    return false;
+}
+
+/* An option that no optimizer of ours has, and that changes what is computed. */
+static bool is_missed(const char *option, const kfi_variant *value) {
+    static const char *const without_effect[] = {"name", "jit_compile", "is_legacy_optimizer",
+                                                 "ema_momentum"};
+    for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++)
+        if (strcmp(option, without_effect[i]) == 0) return false;
+    return !is_default(value, 0);
+}
+
+static void warn_of(const kf_graph *graph, const kfi_optimizer_class *class, const char *option,
+                    const kfi_variant *value, const char *what) {
+    char printed[64];
+    kfi_value_print(value, printed, sizeof printed);
+    kfi_graph_warn(graph, "%s: %s=%s of tf.keras %s", class->name, option, printed, what);
+}
+
+static kf_status options_of(const kfi_optimizer_class *class, const kfi_variant *saved,
+                            const kf_graph *graph, kfi_variant *options) {
+    const bool tf = kfi_variant_get(saved, "name") != NULL; /* which Keras's own never have */
+    kf_status status = KF_OK;
+    for (int64_t i = 0; i < kfi_variant_count(saved) && status == KF_OK; i++) {
+        const char *option = kfi_variant_key_at(saved, i), *ours = our_option(class, option);
+        const kfi_variant *value = kfi_variant_value_at(saved, i);
+        const bool known = has_option(class, ours);
+        if (!known && is_missed(option, value))
+            warn_of(graph, class, option, value, "is not supported, training goes on without");
+        if (!known || kfi_variant_is(value, KFI_NULL)) continue;
+        if (tf && strcmp(option, "clipnorm") == 0)
+            warn_of(graph, class, option, value,
+                    "is for each weight; here it is for all of them together");
+        status = kfi_variant_put(options, ours, kfi_variant_copy(value));
+    }
+    return status;
+}
+
+kf_status kfi_dialect_optimizer(const kfi_variant *saved, const kf_graph *graph,
+                                kfi_variant **usual) {
+    const kfi_variant *config = kfi_variant_get(saved, "config");
+    const kfi_optimizer_class *class = class_called(plain_class(saved));
+    if (!class || (config && !kfi_variant_is(config, KFI_DICT))) return copy_of(saved, usual);
+    kfi_variant *options = kfi_variant_dict(), *made = kfi_variant_dict();
+    kf_status status = options && made ? options_of(class, config, graph, options) : KF_MEMORY;
+    if (status == KF_OK)
+        status = kfi_variant_put(made, "class_name", kfi_variant_string(class->name));
+    if (status == KF_OK) {
+        status = kfi_variant_put(made, "config", options);
+        options = NULL;
+    }
+    kfi_variant_free(options);
+    if (status == KF_OK)
+        *usual = made;
+    else
+        kfi_variant_free(made);
+    return status;
 }
 
 /* --- and out ---------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "core/train/generator_supply.h"
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/status.h"
 
@@ -29,12 +30,23 @@ static void end_pass(kfi_generator_supply *supply) {
     pthread_cond_broadcast(&supply->turn);
 }
 
+/* With the lock. Until training took one more batch. From when on all `batches` are filled, that is
+ * idling; before, others still work. */
+static void wait_for_taking(kfi_generator_supply *supply, int64_t batches) {
+    const int64_t since = kfi_now_ns();
+    pthread_cond_wait(&supply->turn, &supply->lock);
+    if (supply->all_filled < batches) return;
+    supply->idle_ns += kfi_now_ns() - (since > supply->filled_ns ? since : supply->filled_ns);
+}
+
 /* With the lock. The thread whose batch is the first one after a pass ends that pass, once training
- * took all of it. Batches are begun in order, so the wait has an end unless the supply is closed. */
+ * took all of it. Batches are begun in order, so the wait has an end unless the supply is closed.
+ */
 static kf_status reach_pass(kfi_generator_supply *supply, int64_t pass) {
+    const int64_t batches = pass * supply->generator->length;
     while (supply->pass < pass && !supply->closing) {
-        if (supply->all_taken < pass * supply->generator->length)
-            pthread_cond_wait(&supply->turn, &supply->lock);
+        if (supply->all_taken < batches)
+            wait_for_taking(supply, batches);
         else
             end_pass(supply);
     }
@@ -44,11 +56,16 @@ static kf_status reach_pass(kfi_generator_supply *supply, int64_t pass) {
 static kf_status fill_from_sequence(kfi_generator_supply *supply, int64_t number, kf_batch *batch) {
     const int64_t length = supply->generator->length;
     pthread_mutex_lock(&supply->lock);
-    const kf_status status = reach_pass(supply, number / length);
+    kf_status status = reach_pass(supply, number / length);
     const int64_t place = number % length;
     const int64_t index = supply->order ? supply->order[place] : place;
     pthread_mutex_unlock(&supply->lock);
-    return status == KF_OK ? call_fill(supply, index, batch) : status;
+    if (status == KF_OK) status = call_fill(supply, index, batch);
+    pthread_mutex_lock(&supply->lock);
+    supply->all_filled++;
+    supply->filled_ns = kfi_now_ns();
+    pthread_mutex_unlock(&supply->lock);
+    return status;
 }
 
 static kf_status fill_from_generator(kfi_generator_supply *supply, int64_t number,
@@ -87,7 +104,7 @@ static kf_status begin(kfi_generator_supply *supply, int32_t epoch, int64_t firs
     const int64_t steps = supply->supply.steps, length = supply->generator->length;
     supply->first = (int64_t)(epoch - supply->initial_epoch) * steps + first;
     supply->next = supply->first;
-    supply->all_taken = supply->first;
+    supply->all_taken = supply->all_filled = supply->first;
     if (length > 0) {
         supply->pass = supply->first / length;
         if (supply->shuffle && tells_ends(supply)) {
@@ -108,11 +125,20 @@ static kf_status begin(kfi_generator_supply *supply, int32_t epoch, int64_t firs
     return supply->batches ? kfi_pipeline_new(&options, &supply->pipeline) : KF_MEMORY;
 }
 
+/* Since the run's beginning. */
+static kfi_pipeline_times measure(kfi_generator_supply *supply) {
+    kfi_pipeline_times times = kfi_pipeline_measure(supply->pipeline);
+    pthread_mutex_lock(&supply->lock);
+    times.producer_idle_ns += supply->idle_ns;
+    pthread_mutex_unlock(&supply->lock);
+    return times;
+}
+
 static kf_status start(kfi_supply *base, int32_t epoch, int64_t first) {
     kfi_generator_supply *supply = (kfi_generator_supply *)base;
     supply->taken = first;
     if (!supply->pipeline) return begin(supply, epoch, first);
-    supply->before = kfi_pipeline_measure(supply->pipeline);
+    supply->before = measure(supply);
     return KF_OK;
 }
 
@@ -156,10 +182,10 @@ static kf_status next(kfi_supply *base, kfi_supply_batch *batch) {
     return KF_OK;
 }
 
-static kfi_pipeline_times times_of(const kfi_supply *base) {
-    const kfi_generator_supply *supply = (const kfi_generator_supply *)base;
+static kfi_pipeline_times times_of(kfi_supply *base) {
+    kfi_generator_supply *supply = (kfi_generator_supply *)base;
     if (!supply->pipeline) return (kfi_pipeline_times){0, 0};
-    kfi_pipeline_times times = kfi_pipeline_measure(supply->pipeline);
+    kfi_pipeline_times times = measure(supply);
     times.consumer_wait_ns -= supply->before.consumer_wait_ns;
     times.producer_idle_ns -= supply->before.producer_idle_ns;
     return times;

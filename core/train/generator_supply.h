@@ -32,12 +32,15 @@ typedef struct kfi_generator_supply {
     /* The threads'; the lock guards it. */
     pthread_mutex_t lock;
     pthread_cond_t turn;
-    int64_t all_taken; /* batches since the run's beginning; the consumer counts them */
-    bool closing;      /* the consumer's word that it takes no more */
-    int64_t pass;      /* of a Sequence: the one under way */
-    int64_t next;      /* of a generator: the batch whose turn it is */
-    bool over;         /* the generator failed or ended */
-    int64_t *order;    /* of this pass's batches; NULL: as they are */
+    int64_t all_taken;  /* batches since the run's beginning; the consumer counts them */
+    bool closing;       /* the consumer's word that it takes no more */
+    int64_t pass;       /* of a Sequence: the one under way */
+    int64_t all_filled; /* batches since the run's beginning */
+    int64_t filled_ns;  /* when the last of them was */
+    int64_t idle_ns;    /* of threads that waited for the rest of a pass to be taken */
+    int64_t next;       /* of a generator: the batch whose turn it is */
+    bool over;          /* the generator failed or ended */
+    int64_t *order;     /* of this pass's batches; NULL: as they are */
 } kfi_generator_supply;
 
 /* `steps` 0 is the length; without one it fails with Keras's words about the option of that name.

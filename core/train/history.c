@@ -65,12 +65,23 @@ static kf_status add_row(kf_history *history, const char *key) {
     return status;
 }
 
+/* Keras has the numbers of the validation before the averages of the epoch. */
+static kf_status add_rows(kf_history *history, const kf_log *logs, int32_t n_logs,
+                          bool validation) {
+    kf_status status = KF_OK;
+    for (int32_t i = 0; i < n_logs && status == KF_OK; i++)
+        if ((strncmp(logs[i].name, "val_", 4) == 0) == validation &&
+            !find_row(history, logs[i].name))
+            status = add_row(history, logs[i].name);
+    return status;
+}
+
 kf_status kfi_history_append(kf_history *history, const kf_log *logs, int32_t n_logs) {
     kf_status status = kfi_reserve((void **)&history->times, &history->times_capacity,
                                    history->epochs, sizeof *history->times);
     if (status == KF_OK) history->times[history->epochs] = (kfi_pipeline_times){0, 0};
-    for (int32_t i = 0; i < n_logs && status == KF_OK; i++)
-        if (!find_row(history, logs[i].name)) status = add_row(history, logs[i].name);
+    if (status == KF_OK) status = add_rows(history, logs, n_logs, true);
+    if (status == KF_OK) status = add_rows(history, logs, n_logs, false);
     for (int64_t i = 0; i < history->n_rows && status == KF_OK; i++) {
         row *at = &history->rows[i];
         status = kfi_reserve((void **)&at->values, &at->capacity, history->epochs, sizeof(double));

@@ -62,7 +62,7 @@ struct kf_optimizer {
 kf_optimizer *kfi_optimizer_new(const kfi_optimizer_class *class, const void *options);
 
 /* {"class_name": "SGD", "config": {…}} and back. Keys that the class does not have are ignored, and
- * "learning_rate" is read as "lr": files of later Keras versions have them. */
+ * "learning_rate" is read as "lr"; kfi_dialect_optimizer says what later Keras versions mean. */
 kfi_variant *kfi_optimizer_config(const kf_optimizer *optimizer);
 kf_optimizer *kfi_optimizer_from_config(const kfi_variant *config);
 

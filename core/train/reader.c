@@ -204,7 +204,7 @@ static kf_status next_batch(kfi_supply *supply, kfi_supply_batch *batch) {
     return KF_OK;
 }
 
-static kfi_pipeline_times times_of(const kfi_supply *supply) {
+static kfi_pipeline_times times_of(kfi_supply *supply) {
     kfi_pipeline *pipeline = ((const kfi_reader_feed *)supply)->reader.pipeline;
     return pipeline ? kfi_pipeline_measure(pipeline) : (kfi_pipeline_times){0, 0};
 }

@@ -20,7 +20,7 @@ struct kfi_supply {
     /* The next batches are those of this epoch, from number `first` on. */
     kf_status (*start)(kfi_supply *supply, int32_t epoch, int64_t first);
     kf_status (*next)(kfi_supply *supply, kfi_supply_batch *batch);
-    kfi_pipeline_times (*times)(const kfi_supply *supply); /* since the epoch's start */
+    kfi_pipeline_times (*times)(kfi_supply *supply); /* since the epoch's start */
 };
 
 #endif

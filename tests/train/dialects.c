@@ -96,6 +96,55 @@ static void metrics(void **state) {
             "{\"a\": [\"acc\", \"mean_squared_error\"], \"b\": [\"mae\"]}");
 }
 
+static void note_warning(void *context, const char *message) {
+    strcat(context, message);
+    strcat(context, "; ");
+}
+
+static void optimizer_becomes(const char *saved, const char *usual, const char *warnings) {
+    char warned[512] = "";
+    kf_graph *graph = kf_graph_new();
+    kf_graph_on_warning(graph, note_warning, warned);
+    kfi_variant *value = parse(saved), *made = NULL;
+    ok(kfi_dialect_optimizer(value, graph, &made));
+    char *text = NULL;
+    ok(kfi_json_print(made, &text));
+    assert_string_equal(text, usual);
+    assert_string_equal(warned, warnings);
+    kfi_free(text);
+    kfi_variant_free(made);
+    kfi_variant_free(value);
+    kf_graph_free(graph);
+}
+
+static void optimizers(void **state) {
+    (void)state;
+    optimizer_becomes(
+        "{\"class_name\": \"Custom>Adam\", \"config\": {\"name\": \"Adam\", \"weight_decay\": "
+        "null, "
+        "\"clipnorm\": null, \"global_clipnorm\": 0.5, \"use_ema\": false, \"ema_momentum\": 0.99, "
+        "\"jit_compile\": true, \"is_legacy_optimizer\": false, \"learning_rate\": 0.25}}",
+        "{\"class_name\": \"Adam\", \"config\": {\"clipnorm\": 0.5, \"lr\": 0.25}}", "");
+    optimizer_becomes(
+        "{\"class_name\": \"RMSprop\", \"config\": {\"name\": \"RMSprop\", \"momentum\": 0.5, "
+        "\"centered\": true, \"clipnorm\": 1.0, \"decay\": 0.0}}",
+        "{\"class_name\": \"RMSprop\", \"config\": {\"clipnorm\": 1.0, \"decay\": 0.0}}",
+        "RMSprop: momentum=0.5 of tf.keras is not supported, training goes on without; "
+        "RMSprop: centered=True of tf.keras is not supported, training goes on without; "
+        "RMSprop: clipnorm=1.0 of tf.keras is for each weight; here it is for all of them "
+        "together; ");
+    optimizer_becomes(
+        "{\"class_name\": \"Nadam\", \"config\": {\"name\": \"Nadam\", \"decay\": 0.25}}",
+        "{\"class_name\": \"Nadam\", \"config\": {\"schedule_decay\": 0.25}}", "");
+    optimizer_becomes(/* Keras 2.3's own: the norm is that of all */
+                      "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": 1.0, "
+                      "\"clipnorm\": 1.0}}",
+                      "{\"class_name\": \"SGD\", \"config\": {\"lr\": 1.0, \"clipnorm\": 1.0}}",
+                      "");
+    optimizer_becomes("{\"class_name\": \"Custom>Lion\", \"config\": {\"name\": \"Lion\"}}",
+                      "{\"class_name\": \"Custom>Lion\", \"config\": {\"name\": \"Lion\"}}", "");
+}
+
 static void keras_3(void **state) {
     (void)state;
     kfi_variant *config = kfi_dialect_3(
@@ -120,6 +169,7 @@ int main(void) {
         SENTENCE("what cannot be said is refused", what_cannot_be_said_is_refused),
         SENTENCE("arguments of objects become arguments of names, and back", arguments_of_objects),
         SENTENCE("metrics", metrics),
+        SENTENCE("optimizers, and what they miss", optimizers),
         SENTENCE("Keras 3", keras_3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,10 @@ static void strange_configs(void **state) {
     refuses_config("{\"optimizer_config\": {\"class_name\": \"SGD\", \"config\": {\"lr\": "
                    "\"fast\"}}, \"loss\": \"mse\"}",
                    "lr");
+    refuses_config("{\"optimizer_config\": {\"class_name\": \"Adam\", \"config\": "
+                   "{\"learning_rate\": {\"class_name\": \"ExponentialDecay\", \"config\": {}}}}, "
+                   "\"loss\": \"mse\"}",
+                   "Adam: lr must be a number; got ExponentialDecay()");
 }
 
 static void other_dialects(void **state) {
@@ -224,6 +228,73 @@ static void foreign_state(void **state) {
     kf_graph_free(other);
 }
 
+enum { MOST_STATE = 8 };
+
+/* A model of a kernel and a bias after two steps, and its optimizer's arrays as `names` lists them:
+ * `from[i]` is the place of array i in Keras 2.2.4's order, -1 one number that is not there. */
+static void other_layout(kf_optimizer *optimizer, const char *const *names, const int *from, int n,
+                         float number) {
+    static const float x[] = {1, 2}, y[] = {0, 0, 1, 1};
+    const kf_array arrays[] = {ARRAY("x", x, 2), ARRAY("y", y, 2, 2)};
+    kf_graph *graph = kf_graph_new(), *other = kf_graph_new();
+    kf_tensor *in = kf_input(graph, {1}, .name = "x");
+    kf_tensor *out = kf_apply(kf_dense(2, .name = "y"), in);
+    kf_model *model = kf_model_new(.inputs = kf_list(in), .outputs = kf_list(out));
+    ok(kf_compile(model, .optimizer = optimizer, .loss = "mse"));
+    for (int i = 0; i < 2; i++) ok(kf_train_on_batch(model, arrays, 2, NULL));
+    ok(kf_save(model, scratch("a.h5"), .no_optimizer = false));
+    kfi_keras_file *file;
+    ok(kfi_keras_open(scratch("a.h5"), &file));
+    kfi_keras_file copy = *file;
+    kfi_keras_weight state[MOST_STATE];
+    float kernel[2], bias[2], values[MOST_STATE][2];
+    for (int i = 0; i < n; i++) {
+        state[i] = (kfi_keras_weight){.dtype = KF_FLOAT32, .data = &number};
+        if (from[i] >= 0) {
+            state[i] = file->optimizer.weights[from[i]];
+            ok(kfi_keras_read_weight(file, &state[i], state[i].dtype, values[i]));
+            state[i].data = values[i];
+        }
+        state[i].name = names[i];
+    }
+    copy.optimizer = (kfi_keras_layer){"optimizer", n, state};
+    ok(kfi_keras_read_weight(file, &file->layers[1].weights[0], KF_FLOAT32, kernel));
+    ok(kfi_keras_read_weight(file, &file->layers[1].weights[1], KF_FLOAT32, bias));
+    copy.layers[1].weights[0].data = kernel;
+    copy.layers[1].weights[1].data = bias;
+    ok(kfi_keras_write(scratch("f.h5"), &copy, NULL, NULL));
+    kfi_keras_close(file);
+    char warning[1024] = "";
+    kf_graph_on_warning(other, keep_warning, warning);
+    kf_model *read = loaded(other, scratch("f.h5"));
+    assert_string_equal(warning, "");
+    double a, b;
+    for (int i = 0; i < 2; i++) {
+        ok(kf_train_on_batch(model, arrays, 2, &a));
+        ok(kf_train_on_batch(read, arrays, 2, &b));
+        assert_true(a == b);
+    }
+    kf_graph_free(graph);
+    kf_graph_free(other);
+}
+
+/* Numbers first; each weight's slots together. */
+static void later_layouts(void **state) {
+    (void)state;
+    static const char *const later[] = {"iteration:0",       "learning_rate:0", "Adam/m/y/kernel:0",
+                                        "Adam/v/y/kernel:0", "Adam/m/y/bias:0", "Adam/v/y/bias:0"};
+    other_layout(kf_adam(0.5f), later, (int[]){0, -1, 1, 3, 2, 4}, 6, 0.5f);
+    static const char *const bare[] = {"iteration:0", "m/y/kernel:0", "v/y/kernel:0", "m/y/bias:0",
+                                       "v/y/bias:0"};
+    other_layout(kf_adam(0.5f), bare, (int[]){0, 1, 3, 2, 4}, 5, 0);
+    static const char *const legacy[] = {"Nadam/iter:0",       "Nadam/momentum_cache:0",
+                                         "Nadam/y/kernel/m:0", "Nadam/y/bias/m:0",
+                                         "Nadam/y/kernel/v:0", "Nadam/y/bias/v:0"};
+    float schedule = 1; /* after two steps: beta_1 0.9, schedule_decay 0.004 */
+    for (int t = 1; t <= 2; t++) schedule *= 0.9f * (1 - 0.5f * powf(0.96f, (float)t * 0.004f));
+    other_layout(kf_nadam(0.5f), legacy, (int[]){0, -1, 1, 2, 3, 4}, 6, schedule);
+}
+
 static void missing_file(void **state) {
     (void)state;
     kf_graph *graph = kf_graph_new();
@@ -244,6 +315,7 @@ int main(void) {
                  strange_configs),
         SENTENCE("training configurations of later versions are read", other_dialects),
         SENTENCE("optimizer state of another model is a warning", foreign_state),
+        SENTENCE("optimizer state is read as later versions list it", later_layouts),
         SENTENCE("a missing file is a poisoned model", missing_file),
     };
     return cmocka_run_group_tests_name("files", tests, make_scratch, remove_scratch);

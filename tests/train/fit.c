@@ -158,7 +158,7 @@ static void validation_split(void **state) {
     ok(kf_fit(still->model, still->data, .epochs = 2, .batch_size = 3, .validation_split = 0.3f,
               .history = history));
     assert_int_equal(kf_history_keys(history), 2);
-    assert_string_equal(kf_history_key(history, 1), "val_loss");
+    assert_string_equal(kf_history_key(history, 0), "val_loss");
     for (int epoch = 0; epoch < 2; epoch++) {
         near(kf_history_values(history, "loss")[epoch], mean_square(1, 7));
         near(kf_history_values(history, "val_loss")[epoch], mean_square(8, 10));

@@ -224,6 +224,70 @@ static void errors_come_at_their_batch(void **state) {
     }
 }
 
+/* Passes that ended, and how many batches training had begun by then. */
+typedef struct watched {
+    maker self; /* first: a maker is one of these */
+    atomic_int begun;
+    int begun_at[8];
+} watched;
+
+static void watch_end(void *context) {
+    watched *pass = context;
+    pass->begun_at[atomic_fetch_add(&pass->self.ends, 1)] = atomic_load(&pass->begun);
+}
+
+static kf_status begin_slowly(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows) {
+    (void)model, (void)batch, (void)rows;
+    watched *pass = callback->context;
+    atomic_fetch_add(&pass->begun, 1);
+    usleep(2000);
+    return KF_OK;
+}
+
+static void passes_end_when_they_were_taken(void **state) {
+    (void)state;
+    for (int32_t workers = 1; workers <= 4; workers += 3) {
+        watched pass = {.begun = 0};
+        prepare(&pass.self, 3);
+        pass.self.generator.on_epoch_end = watch_end;
+        kf_graph *graph = kf_graph_new();
+        kf_callback callback = {.context = &pass, .on_batch_begin = begin_slowly};
+        ok(kf_fit_generator(line(graph), &pass.self.generator, .epochs = 4, .workers = workers,
+                            .callbacks = {&callback}));
+        assert_int_equal(pass.self.ends, 4);
+        for (int i = 0; i < 4; i++) /* the last one may be taken, and not begun yet */
+            assert_in_range(pass.begun_at[i], 3 * (i + 1) - 1, 3 * (i + 1));
+        kf_graph_free(graph);
+    }
+}
+
+static kf_status stop_at_once(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows) {
+    (void)callback, (void)batch, (void)rows;
+    usleep(3000);
+    kf_stop_training(model);
+    return KF_OK;
+}
+
+/* Threads that wait for the pass to end are let go. */
+static void a_pass_may_never_end(void **state) {
+    (void)state;
+    maker self = {0};
+    prepare(&self, 2);
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line(graph);
+    kf_callback callback = {.on_batch_begin = stop_at_once};
+    ok(kf_fit_generator(model, &self.generator, .epochs = 9, .workers = 4,
+                        .callbacks = {&callback}));
+    assert_int_equal(self.ends, 0);
+    assert_int_equal(self.calls, 2);
+    self.fails_at = 1;
+    refuses(kf_fit_generator(model, &self.generator, .epochs = 9, .workers = 4), KF_IO,
+            "the disk is gone");
+    assert_int_equal(self.ends, 0);
+    assert_int_equal(self.inside, 0);
+    kf_graph_free(graph);
+}
+
 static kf_status empty(void *context, int64_t index, kf_batch *batch) {
     (void)context, (void)index, (void)batch;
     return KF_OK;
@@ -422,6 +486,8 @@ int main(void) {
         SENTENCE("a Sequence is shuffled at every pass", a_sequence_is_shuffled_at_every_pass),
         SENTENCE("without workers nobody is told of ends", without_workers_nobody_is_told_of_ends),
         SENTENCE("epochs go on where the last one ended", epochs_go_on_where_the_last_one_ended),
+        SENTENCE("a pass ends once training took all of it", passes_end_when_they_were_taken),
+        SENTENCE("a pass that never ends keeps no thread", a_pass_may_never_end),
         SENTENCE("a generator is asked by one thread at a time",
                  a_generator_is_asked_by_one_thread_at_a_time),
         SENTENCE("steps are needed without a length", steps_are_needed_without_a_length),

@@ -9,8 +9,8 @@
 typedef kf_learning_rate_scheduler_options scheduler;
 
 static const kfi_field fields[] = {
-    KFI_FIELD(scheduler, factor, "factor", kfi_field_real, .otherwise = "0.5", .low = 0,
-              .high = -1, .help = "of the learning rate, every so many epochs"),
+    KFI_FIELD(scheduler, factor, "factor", kfi_field_real, .otherwise = "0.5", .low = 0, .high = -1,
+              .help = "of the learning rate, every so many epochs"),
     KFI_FIELD(scheduler, every, "every", kfi_field_integer, .otherwise = "1", .low = 1, .high = -1,
               .help = "so many epochs"),
     KFI_FIELDS_END,
