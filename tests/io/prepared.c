@@ -33,6 +33,48 @@ static void standardises(void **state) {
     kf_dataset_free(data);
 }
 
+static void standardises_channels(void **state) {
+    (void)state;
+    static const unsigned char pixels[6] = {0, 10, 20, 30, 40, 50};
+    kf_dataset *data = kf_dataset_prepare(over("x", pixels, KF_UINT8, 1, 2, 3), "x",
+                                          .means = {0, 10, 20}, .deviations = {1, 2, 5});
+    float out[6];
+    read_all(data, out);
+    const float expected[6] = {0, 0, 0, 30, 15, 6};
+    assert_memory_equal(out, expected, sizeof out);
+    kf_dataset_free(data);
+    data = kf_dataset_prepare_named(over("x", pixels, KF_UINT8, 1, 2, 3), "x",
+                                    "standardise(means=(0, 10, 20))");
+    read_all(data, out);
+    const float shifted[6] = {0, 0, 0, 30, 30, 30};
+    assert_memory_equal(out, shifted, sizeof out);
+    kf_dataset_free(data);
+}
+
+static void channels_must_be_those_there_are(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *words;
+    } wrong[] = {
+        {"standardise(means=(1, 2, 3, 4))",
+         "x: there are 3 channels; means are given for 4, deviations for 0"},
+        {"standardise(deviations=(1, 2))", "deviations for 2"},
+        {"standardise(deviations=(1, -2, 3))", "deviations must be positive; got -2"},
+        {"standardise(deviations=(1, 0, 3))", "deviations must be positive; got 0"},
+        {"standardise(deviations=(1, 2, 3), mean=1)", "give mean and deviation, or means"},
+        {"standardise(means=(1, 2, 3, 4, 5, 6, 7, 8, 9))",
+         "means must be a list of at most 8 numbers"},
+        {"standardise(means=half)", "means must be a list of at most 8 numbers; got 'half'"},
+    };
+    static const unsigned char pixels[6];
+    kf_dataset *data = over("x", pixels, KF_UINT8, 1, 2, 3);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_null(kf_dataset_prepare_named(data, "x", wrong[i].text));
+        if (!strstr(kf_last_error(), wrong[i].words)) fail_msg("%s", kf_last_error());
+    }
+    kf_dataset_free(data);
+}
+
 static void one_hot_rows(void **state) {
     (void)state;
     static const int32_t labels[3] = {2, 0, 3};
@@ -218,6 +260,9 @@ static void one_way_at_a_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("values are standardised", standardises),
+        SENTENCE("channels are standardised each by its own", standardises_channels),
+        SENTENCE("means and deviations are for the channels there are",
+                 channels_must_be_those_there_are),
         SENTENCE("classes become one-hot rows", one_hot_rows),
         SENTENCE("sequences get one length", sequences_of_one_length),
         SENTENCE("images depend on seed, epoch and row alone", images_depend_on_seed_epoch_and_row),
