@@ -28,6 +28,11 @@ void kfi_plan_free(kfi_plan *plan); /* accepts NULL */
  */
 void kfi_plan_feed(kfi_plan *plan, kfi_value source, const void *data);
 
+/* Has the next runs write a result straight to `data`, of its size, instead of the arena; NULL: to
+ * the arena again. False if it cannot be (the result is a weight, or fed, or sent elsewhere): then
+ * it is where kfi_plan_result says. */
+bool kfi_plan_send(kfi_plan *plan, int32_t result, void *data);
+
 /* Looks for a fed index outside its range; returns whether there is one and which. */
 typedef struct kfi_bad_index {
     const char *source; /* the source's name                */

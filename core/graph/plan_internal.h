@@ -39,6 +39,7 @@ typedef struct kfi_storage {
     bool is_source;
     bool kept;  /* a result: lives to the end of the run */
     bool local; /* in a worker's scratch instead */
+    bool sent;  /* a result that is written straight to `outside` (kfi_plan_send) */
     size_t bytes, offset;
     int32_t writer; /* the first step that writes it; -1: from outside */
     int32_t *users;

@@ -11,6 +11,18 @@ void kfi_plan_feed(kfi_plan *plan, kfi_value source, const void *data) {
     plan->storages[plan->storage_of_value[source.id]].outside = data;
 }
 
+bool kfi_plan_send(kfi_plan *plan, int32_t result, void *data) {
+    const int32_t value = plan->results[result].id;
+    kfi_storage *storage = &plan->storages[plan->storage_of_value[value]];
+    const bool free = !storage->outside && !storage->is_source &&
+                      storage->bytes == kfi_array_bytes(&plan->formula->values[value].type);
+    if (data ? !free : !storage->sent) return false;
+    storage->outside = data;
+    storage->sent = data != NULL;
+    plan->bound = NULL;
+    return true;
+}
+
 /* --- fed indices ------------------------------------------------------------------------------ */
 
 /* Indices are int32, or float32 and cut to whole numbers; NaN is outside. */

@@ -21,7 +21,8 @@ typedef struct one_batch {
 
 static void release(one_batch *batch) {
     for (int32_t i = 0; i < batch->feed.ports.n; i++)
-        kfi_free_buffer(batch->data[i], (size_t)batch->rows * batch->feed.row_bytes[i]);
+        if (!batch->feed.given[i])
+            kfi_free_buffer(batch->data[i], (size_t)batch->rows * batch->feed.row_bytes[i]);
     kf_dataset_free(batch->dataset);
     kfi_class_weights_free(&batch->classes);
 }
@@ -52,6 +53,20 @@ static kf_status weigh(one_batch *batch, const kf_batch_options *options) {
     return status;
 }
 
+/* An array of the port's type serves as it is; others are converted. */
+static kf_status find_data(one_batch *batch, int32_t port, const kf_array *arrays) {
+    const int32_t field = batch->feed.fields[port];
+    const kf_array *array = field >= 0 ? &arrays[field] : NULL;
+    const kf_dtype dtype = batch->feed.ports.items[port].dtype;
+    if (array && array->dtype == dtype && (uintptr_t)array->data % kf_dtype_size(dtype) == 0) {
+        batch->feed.given[port] = true;
+        batch->data[port] = (void *)array->data; /* plans do not write to what they are fed */
+        return KF_OK;
+    }
+    batch->data[port] = kfi_alloc_buffer((size_t)batch->rows * batch->feed.row_bytes[port]);
+    return batch->data[port] ? KF_OK : KF_MEMORY;
+}
+
 static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_array *arrays,
                              int32_t n_arrays, const kf_batch_options *options) {
     kfi_ports ports;
@@ -64,17 +79,15 @@ static kf_status read_arrays(one_batch *batch, const kfi_mode *mode, const kf_ar
     if (batch->rows == 0) return kfi_fail(KF_INVALID, "the batch has no samples");
     status = kfi_feed_match(&ports, batch->dataset, &batch->feed);
     if (status == KF_OK && options) status = weigh(batch, options);
-    for (int32_t i = 0; i < batch->feed.ports.n && status == KF_OK; i++) {
-        batch->data[i] = kfi_alloc_buffer((size_t)batch->rows * batch->feed.row_bytes[i]);
-        if (!batch->data[i]) return KF_MEMORY;
-    }
+    for (int32_t i = 0; i < batch->feed.ports.n && status == KF_OK; i++)
+        status = find_data(batch, i, arrays);
     return status == KF_OK ? kfi_feed_read(&batch->feed, &(kfi_rows){0}, batch->rows, batch->data)
                            : status;
 }
 
-/* Runs one pass; its results are in batch->pass until release. */
-static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
-                     int32_t n_arrays, const kf_batch_options *options, one_batch *batch) {
+/* Everything before the run. */
+static kf_status prepare(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
+                         int32_t n_arrays, const kf_batch_options *options, one_batch *batch) {
     *batch = (one_batch){0};
     kf_status status = kfi_deferred_build_for(model, arrays, n_arrays);
     if (status == KF_OK)
@@ -83,10 +96,19 @@ static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arra
     if (status == KF_OK) status = read_arrays(batch, mode, arrays, n_arrays, options);
     if (status == KF_OK)
         status = kfi_pass_for(batch->training, mode, &batch->feed.ports, batch->rows, &batch->pass);
-    if (status == KF_OK)
-        status = kfi_pass_run(batch->training, batch->pass, batch->data, &(kfi_rows){0},
-                              &(kfi_run_options){0});
     return status;
+}
+
+static kf_status run_pass(one_batch *batch) {
+    return kfi_pass_run(batch->training, batch->pass, batch->data, &(kfi_rows){0},
+                        &(kfi_run_options){0});
+}
+
+/* Runs one pass; its results are in batch->pass until release. */
+static kf_status run(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
+                     int32_t n_arrays, const kf_batch_options *options, one_batch *batch) {
+    const kf_status status = prepare(model, mode, arrays, n_arrays, options, batch);
+    return status == KF_OK ? run_pass(batch) : status;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -126,12 +148,38 @@ static void copy_floats(const kfi_array *from, float *to) {
         for (int64_t i = 0; i < count; i++) to[i] = (float)((const int32_t *)from->data)[i];
 }
 
+/* Whether memory is among the arrays that the run reads in place. */
+static bool is_read(const one_batch *batch, const void *memory, size_t bytes) {
+    const uintptr_t first = (uintptr_t)memory;
+    for (int32_t i = 0; i < batch->feed.ports.n; i++) {
+        const uintptr_t from = (uintptr_t)batch->data[i];
+        const size_t size = (size_t)batch->rows * batch->feed.row_bytes[i];
+        if (batch->feed.given[i] && first < from + size && from < first + bytes) return true;
+    }
+    return false;
+}
+
+/* Whether the run writes the output straight to where it is wanted. */
+static bool takes_floats(const one_batch *batch, int32_t output, float *to) {
+    const kfi_array *result = kfi_plan_result(batch->pass->plan, output);
+    const size_t bytes = (size_t)kfi_shape_count(&result->shape) * sizeof *to;
+    return result->dtype == KF_FLOAT32 && !is_read(batch, to, bytes) &&
+           kfi_plan_send(batch->pass->plan, output, to);
+}
+
 static kf_status run_for_outputs(kf_model *model, const kfi_mode *mode, const kf_array *arrays,
                                  int32_t n_arrays, float *const *outputs) {
     one_batch batch;
-    const kf_status status = run(model, mode, arrays, n_arrays, NULL, &batch);
+    kf_status status = prepare(model, mode, arrays, n_arrays, NULL, &batch);
+    bool sent[KF_MAX_OUTPUTS] = {false};
+    for (int32_t i = 0; status == KF_OK && i < model->n_outputs && i < KF_MAX_OUTPUTS; i++)
+        sent[i] = outputs[i] && takes_floats(&batch, i, outputs[i]);
+    if (status == KF_OK) status = run_pass(&batch);
     for (int32_t i = 0; status == KF_OK && i < model->n_outputs; i++)
-        if (outputs[i]) copy_floats(kfi_plan_result(batch.pass->plan, i), outputs[i]);
+        if (outputs[i] && (i >= KF_MAX_OUTPUTS || !sent[i]))
+            copy_floats(kfi_plan_result(batch.pass->plan, i), outputs[i]);
+    for (int32_t i = 0; i < KF_MAX_OUTPUTS; i++)
+        if (sent[i]) kfi_plan_send(batch.pass->plan, i, NULL);
     release(&batch);
     return status;
 }

@@ -163,7 +163,7 @@ kf_status kfi_feed_read(const kfi_feed *feed, const kfi_rows *where, int64_t row
                                   .rows = rows,
                                   .as = feed->ports.items[i].dtype,
                                   .epoch = where->epoch};
-        if (what.field < 0) continue;
+        if (what.field < 0 || feed->given[i]) continue;
         status = where->order ? kfi_dataset_gather(feed->dataset, &what, where->order, data[i])
                               : kfi_dataset_read(feed->dataset, &what, data[i]);
     }

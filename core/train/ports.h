@@ -33,6 +33,7 @@ typedef struct kfi_feed {
     kfi_ports ports;                      /* with shapes as the data has them: none is KF_ANY */
     int32_t fields[KFI_MAX_BATCH_FIELDS]; /* by port, the dataset's field; -1: weights by class */
     size_t row_bytes[KFI_MAX_BATCH_FIELDS];
+    bool given[KFI_MAX_BATCH_FIELDS]; /* by port: the data is there, nothing is to be read */
     const kfi_class_weights *classes; /* NULL: none */
     const char *unweighed; /* an output that has them, but weights by sample too; NULL: none */
 } kfi_feed;
