@@ -3,6 +3,7 @@
 #include "core/base/random.h"
 #include "core/graph/formula_internal.h"
 #include "core/graph/plan_internal.h"
+#include "tests/graph/examples.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,34 +20,17 @@ typedef struct op_run {
     void *local;
 } op_run;
 
-static void *make_input(const kfi_example_input *input, int number) {
-    const int64_t count = kfi_shape_count(&input->shape);
-    float *values = kfi_alloc_buffer((size_t)count * kf_dtype_size(KF_INT64));
-    const bool plain = input->low == 0 && input->high == 0;
-    kfi_random_uniform((kfi_random){42, (uint64_t)number}, plain ? -1 : input->low,
-                       plain ? 1 : input->high, values, count);
-    if (input->dtype == KF_INT32)
-        for (int64_t i = 0; i < count; i++) ((int32_t *)values)[i] = (int32_t)values[i];
-    if (input->dtype == KF_INT64)
-        for (int64_t i = 0; i < count; i++) ((int64_t *)values)[i] = 7 + i;
-    return values;
-}
-
-static size_t array_bytes(const kfi_array *array) {
-    return (size_t)kfi_shape_count(&array->shape) * kf_dtype_size(array->dtype);
-}
-
 static void open_run(op_run *run, const kfi_op *op, const kfi_example *example) {
     kfi_shaping shaping = {.attributes = example->attributes, .n_in = example->n_in};
     for (int i = 0; i < example->n_in; i++)
-        run->in[i] =
-            (kfi_array){example->in[i].dtype, example->in[i].shape, make_input(&example->in[i], i)};
+        run->in[i] = (kfi_array){example->in[i].dtype, example->in[i].shape,
+                                 example_input(&example->in[i], i)};
     shaping.in = run->in;
     assert_int_equal(op->infer(&shaping), KF_OK);
     for (int i = 0; i < shaping.n_out; i++) {
         run->out[i] = shaping.out[i];
-        run->out[i].data = kfi_alloc_buffer(array_bytes(&run->out[i]));
-        memset(run->out[i].data, 0x5a, array_bytes(&run->out[i]));
+        run->out[i].data = kfi_alloc_buffer(kfi_array_bytes(&run->out[i]));
+        memset(run->out[i].data, 0x5a, kfi_array_bytes(&run->out[i]));
     }
     run->call = (kfi_call){.attributes = example->attributes,
                            .n_in = example->n_in,
@@ -128,7 +112,7 @@ static void check_parts(const kfi_op *op, const kfi_example *example) {
         if (end == count) break;
     }
     for (int i = 0; i < whole.call.n_out; i++)
-        if (memcmp(whole.out[i].data, parts.out[i].data, array_bytes(&whole.out[i])) != 0)
+        if (memcmp(whole.out[i].data, parts.out[i].data, kfi_array_bytes(&whole.out[i])) != 0)
             fail_msg("%s, %s: output %d differs when done by parts", op->name, example->name, i);
     close_run(&whole);
     close_run(&parts);

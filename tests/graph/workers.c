@@ -4,6 +4,7 @@
 #include "core/base/random.h"
 #include "core/graph/formula_internal.h"
 #include "core/graph/plan.h"
+#include "tests/graph/examples.h"
 #include "tests/scheduler/mallocs.h"
 
 #include <setjmp.h>
@@ -13,20 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* Numbers of the example's range; what is random state is a seed and a step. */
-static void *make_input(const kfi_example_input *input, int number) {
-    const int64_t count = kfi_shape_count(&input->shape);
-    float *values = kfi_alloc_buffer((size_t)count * kf_dtype_size(KF_INT64));
-    const bool plain = input->low == 0 && input->high == 0;
-    const kfi_random stream = {42, (uint64_t)number};
-    kfi_random_uniform(stream, plain ? -1 : input->low, plain ? 1 : input->high, values, count);
-    if (input->dtype == KF_INT32)
-        for (int64_t i = 0; i < count; i++) ((int32_t *)values)[i] = (int32_t)values[i];
-    if (input->dtype == KF_INT64)
-        for (int64_t i = 0; i < count; i++) ((int64_t *)values)[i] = 7 + i;
-    return values;
-}
 
 static size_t result_bytes(const kfi_array *result) {
     return (size_t)kfi_shape_count(&result->shape) * kf_dtype_size(result->dtype);
@@ -47,7 +34,7 @@ static void check_example(const kfi_op *op, const kfi_example *example) {
     void *data[KFI_EXAMPLE_MAX_INPUTS];
     for (int i = 0; i < example->n_in; i++) {
         in[i] = kfi_source(f, "input", example->in[i].dtype, &example->in[i].shape);
-        data[i] = make_input(&example->in[i], i);
+        data[i] = example_input(&example->in[i], i);
     }
     kfi_value out[KFI_OP_MAX_OUTPUTS];
     out[0] = kfi_emit_list(f, op->name, example->attributes, in, example->n_in, out + 1);
