@@ -1,20 +1,25 @@
 /* c = op(a) op(b) with op(a) (M, K), op(b) (K, N), each transposed or not.
  * With c' for the derivative of c and nothing transposed: a' = c' bT, b' = aT c'.
  *
- * Tiles are rectangles of c, each one sgemm, or, where M or K is small, a thin product
- * (thin_product.h), bound by memory. Where c is too small to be cut but K is long (a dense layer
- * over a flattened image), slices of K are multiplied apart and added in a fixed order. */
+ * Tiles are rectangles of c: panel products (small_product.h) where b stays in the cache, thin
+ * products (thin_product.h), bound by memory, where M or K is small, and else one sgemm each. Where
+ * c is too small to be cut but K is long (a dense layer over a flattened image), slices of K are
+ * multiplied apart and added in a fixed order. */
 #include "ops/attributes.h"
 #include "ops/kernels/gemm.h"
 #include "ops/shape_rules.h"
+#include "ops/small_product.h"
 #include "ops/thin_product.h"
 
-/* About 100 µs of one core at 100 GFLOP/s: below that, cutting costs more than it gives. */
-#define TILE_FLOPS 8e6
+/* About 100 µs of one core at 100 GFLOP/s: below that, cutting costs more than it gives. Panels
+ * need no preparation, so they may be cut finer. */
+#define TILE_FLOPS       8e6
+#define SMALL_TILE_FLOPS 4e6
 enum {
     MAX_TILE_ROWS = 384, /* larger rectangles no longer make sgemm faster */
     MAX_TILE_COLUMNS = 512,
     ROW_STEP = 32, /* multiples of OpenBLAS's register blocks */
+    SMALL_ROW_STEP = 4,
     COLUMN_STEP = 64,
     ENOUGH_TILES = 16,
     MAX_SLICES = 16,
@@ -31,7 +36,10 @@ enum {
     MAX_DOT = 4096        /* the rows of a stay in the cache */
 };
 
-typedef enum way { BLAS, SPREAD, DOTS } way;
+/* Floats of b that stay in the L2 cache; fewer if they have to be transposed for every tile. */
+enum { SMALL_SECOND = 256 * 1024, SMALL_TRANSPOSED = 64 * 1024, MIN_SMALL_COLUMNS = 16 };
+
+typedef enum way { BLAS, SMALL, SPREAD, DOTS } way;
 
 typedef struct product {
     int64_t m, n, k;
@@ -61,9 +69,11 @@ static kf_status infer_matmul(kfi_shaping *s) {
 /* Halves the longer side of the tile, which keeps both sgemm's packing and the tile's shape good.
  * False if that leaves too little work or both sides are short. */
 static bool halve_tile(product *p) {
-    if ((double)p->tile_m * (double)p->tile_n * (double)p->k < TILE_FLOPS) return false;
-    if (p->tile_m > p->tile_n && p->tile_m > ROW_STEP)
-        p->tile_m = kfi_divide_up(p->tile_m, 2 * ROW_STEP) * ROW_STEP;
+    const double least = p->way == SMALL ? SMALL_TILE_FLOPS : TILE_FLOPS;
+    const int64_t row_step = p->way == SMALL ? SMALL_ROW_STEP : ROW_STEP;
+    if ((double)p->tile_m * (double)p->tile_n * (double)p->k < least) return false;
+    if (p->tile_m > p->tile_n && p->tile_m > row_step)
+        p->tile_m = kfi_divide_up(p->tile_m, 2 * row_step) * row_step;
     else if (p->tile_n > COLUMN_STEP)
         p->tile_n = kfi_divide_up(p->tile_n, 2 * COLUMN_STEP) * COLUMN_STEP;
     else
@@ -75,7 +85,7 @@ static int64_t count_rectangles(const product *p) {
     return kfi_tile_count(p->m, p->tile_m) * kfi_tile_count(p->n, p->tile_n);
 }
 
-static void cut_for_blas(product *p) {
+static void cut_rectangles(product *p) {
     const double flops = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     p->tile_m = kfi_larger(p->m, 1);
     p->tile_n = kfi_larger(p->n, 1);
@@ -111,7 +121,9 @@ static way choose_way(const product *p) {
     const bool dots = p->tb && !p->ta && p->m <= KFI_THIN_ROWS;
     if (dots && p->k >= MIN_THIN_LENGTH && p->k <= MAX_DOT) return DOTS;
     const bool thin = p->m <= KFI_THIN_ROWS || p->k <= KFI_THIN_ROWS;
-    return thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH ? SPREAD : BLAS;
+    if (thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH) return SPREAD;
+    const bool small = p->k * p->n <= (p->tb ? SMALL_TRANSPOSED : SMALL_SECOND);
+    return small && p->k > 0 && p->n >= MIN_SMALL_COLUMNS ? SMALL : BLAS;
 }
 
 static product cut_product(const kfi_call *call) {
@@ -123,8 +135,8 @@ static product cut_product(const kfi_call *call) {
                  .tb = attributes->transpose_b,
                  .slices = 1};
     p.way = p.m > 0 ? choose_way(&p) : BLAS;
-    if (p.way == BLAS)
-        cut_for_blas(&p);
+    if (p.way == BLAS || p.way == SMALL)
+        cut_rectangles(&p);
     else if (p.way == DOTS)
         cut_rows_of_second(&p);
     else if (p.m <= KFI_THIN_ROWS)
@@ -147,6 +159,10 @@ static int64_t tiles_add(const kfi_call *call) {
 static size_t scratch_matmul(const kfi_call *call) {
     const product p = cut_product(call);
     return p.slices > 1 ? (size_t)(p.slices * p.m * p.n) * sizeof(float) : 0;
+}
+
+static size_t tile_scratch_matmul(const kfi_call *call) {
+    return cut_product(call).way == SMALL ? KFI_SMALL_LOCAL_BYTES : 0;
 }
 
 /* What a tile computes: a rectangle of c, from a range of K. */
@@ -183,7 +199,6 @@ static void multiply_thin(const product *p, const piece *at, const float *a, con
 }
 
 static void multiply(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
     const product p = cut_product(call);
     const piece at = piece_of(&p, tile);
     const kfi_range rows = at.rows, columns = at.columns, depth = at.depth;
@@ -194,11 +209,11 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
                                              : depth.first * b_row + columns.first);
     float *c = p.slices > 1 ? (float *)call->scratch + at.slice * p.m * p.n : kfi_out(call, 0);
     c += rows.first * p.n + columns.first;
-    if (p.way != BLAS) {
+    if (p.way == SPREAD || p.way == DOTS) {
         multiply_thin(&p, &at, a, b, c);
         return;
     }
-    kfi_gemm(&(kfi_product){
+    const kfi_product rectangle = {
         .m = rows.last - rows.first,
         .n = columns.last - columns.first,
         .k = depth.last - depth.first,
@@ -210,7 +225,11 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
         .transpose_b = p.tb,
         .c = c,
         .c_row = p.n,
-    });
+    };
+    if (p.way == SMALL)
+        kfi_small_product(&rectangle, local);
+    else
+        kfi_gemm(&rectangle);
 }
 
 static void add_slices(const kfi_call *call, int64_t tile, void *local) {
@@ -281,10 +300,30 @@ static const kfi_example matmul_examples[] = {
      .attributes = &(const kfi_matmul){true, true},
      .n_in = 2,
      .in = {{.shape = {2, {6, 2}}}, {.shape = {2, {3, 6}}}}},
-    {.name = "many tiles 517x203x390",
+    {.name = "in panels 517x203x390",
      .attributes = &(const kfi_matmul){false, false},
      .n_in = 2,
      .in = {{.shape = {2, {517, 203}}}, {.shape = {2, {203, 390}}}},
+     .large = true},
+    {.name = "in panels, transposed 130x301x190",
+     .attributes = &(const kfi_matmul){true, true},
+     .n_in = 2,
+     .in = {{.shape = {2, {301, 130}}}, {.shape = {2, {190, 301}}}},
+     .large = true},
+    {.name = "a batch of images 128x784x64",
+     .attributes = &(const kfi_matmul){false, false},
+     .n_in = 2,
+     .in = {{.shape = {2, {128, 784}}}, {.shape = {2, {784, 64}}}},
+     .large = true},
+    {.name = "its weight gradient 784x128x64",
+     .attributes = &(const kfi_matmul){true, false},
+     .n_in = 2,
+     .in = {{.shape = {2, {128, 784}}}, {.shape = {2, {128, 64}}}},
+     .large = true},
+    {.name = "many tiles 517x703x590",
+     .attributes = &(const kfi_matmul){false, false},
+     .n_in = 2,
+     .in = {{.shape = {2, {517, 703}}}, {.shape = {2, {703, 590}}}},
      .large = true},
     {.name = "slices of K 4x50001x41",
      .attributes = &(const kfi_matmul){false, false},
@@ -316,6 +355,7 @@ const kfi_op KFI_OP(matmul) = {
     .stages = {{multiply, tiles_matmul}, {add_slices, tiles_add}},
     .gradient = derive_matmul,
     .scratch = scratch_matmul,
+    .tile_scratch = tile_scratch_matmul,
     .cost = cost_matmul,
     .examples = matmul_examples,
     .region = region_matmul,

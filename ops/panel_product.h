@@ -1,0 +1,128 @@
+/* Sums of rows of products: six rows of c, a few vectors wide, stay in registers while a column of
+ * a and a row of a panel go by. The panel is a part of the second factor that the L1 cache keeps
+ * for all rows of c. */
+#ifndef KFI_OPS_PANEL_PRODUCT_H
+#define KFI_OPS_PANEL_PRODUCT_H
+
+#include "ops/tiles.h"
+#include "ops/vectors.h"
+
+/* A matrix: rows `row` apart. */
+typedef struct kfi_rows_of {
+    const float *data;
+    int64_t row;
+} kfi_rows_of;
+
+/* A matrix whose element (i, l) stands at data[i * row + l * step]. */
+typedef struct kfi_strided {
+    const float *data;
+    int64_t row, step;
+} kfi_strided;
+
+/* c += a panel, or c = that: (rows, columns), the sum over `depth`. */
+typedef struct kfi_panel_product {
+    int64_t rows, depth;
+    kfi_strided a;
+    kfi_rows_of panel; /* of whole vectors */
+    const float *next; /* a panel like this one that is fetched meanwhile; or NULL */
+    float *c;
+    int64_t c_row;
+    bool accumulate;
+} kfi_panel_product;
+
+/* `rows` rows of c, `vectors` vectors wide. */
+KFI_INLINE void kfi_panel_sums(const int rows, const int vectors, const kfi_panel_product *p) {
+    const kfi_strided a = p->a;
+    kfi_vector sum[KFI_SUM_ROWS][KFI_VECTORS];
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] =
+                p->accumulate ? kfi_load(p->c + i * p->c_row + v * KFI_LANES) : (kfi_vector){0};
+    const float *w = p->panel.data, *const next = p->next;
+    for (int64_t l = 0; l < p->depth; l++, w += p->panel.row) {
+        kfi_vector factor[KFI_VECTORS];
+        for (int v = 0; v < vectors; v++) factor[v] = kfi_load(w + v * KFI_LANES);
+        if (next) __builtin_prefetch(next + l * p->panel.row);
+        for (int i = 0; i < rows; i++) {
+            const float by = a.data[i * a.row + l * a.step];
+            for (int v = 0; v < vectors; v++) sum[i][v] += by * factor[v];
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++) kfi_store(p->c + i * p->c_row + v * KFI_LANES, sum[i][v]);
+}
+
+/* The next `rows` rows, as long as there are so many. */
+KFI_INLINE void kfi_panel_rows(const int rows, const int vectors, kfi_panel_product *p) {
+    for (; p->rows >= rows; p->rows -= rows) {
+        kfi_panel_sums(rows, vectors, p);
+        p->a.data += rows * p->a.row;
+        p->c += rows * p->c_row;
+        if (p->next) p->next += KFI_LANES; /* another column of the next panel */
+    }
+}
+
+/* The last few rows have sums of their own. */
+KFI_INLINE void kfi_panel_all_rows(const int vectors, kfi_panel_product p) {
+    kfi_panel_rows(KFI_SUM_ROWS, vectors, &p);
+    kfi_panel_rows(4, vectors, &p);
+    kfi_panel_rows(2, vectors, &p);
+    kfi_panel_rows(1, vectors, &p);
+}
+
+/* Columns are `vectors` whole vectors. */
+static inline void kfi_multiply_panel(int64_t vectors, const kfi_panel_product *p) {
+    if (vectors == 1)
+        kfi_panel_all_rows(1, *p);
+    else if (vectors == 2)
+        kfi_panel_all_rows(2, *p);
+    else if (KFI_VECTORS > 2 && vectors == 3)
+        kfi_panel_all_rows(KFI_VECTORS - 1, *p);
+    else
+        kfi_panel_all_rows(KFI_VECTORS, *p);
+}
+
+/* A panel whose last vector is not whole: sums go through a copy that is. */
+static inline void kfi_multiply_ragged_panel(int64_t columns, const kfi_panel_product *p) {
+    float sums[KFI_SUM_ROWS * KFI_SUM_COLUMNS];
+    const int64_t width = kfi_whole_vectors(columns);
+    for (int64_t first = 0; first < p->rows; first += KFI_SUM_ROWS) {
+        kfi_panel_product part = *p;
+        part.rows = kfi_smaller(p->rows - first, KFI_SUM_ROWS);
+        part.a.data += first * p->a.row;
+        part.c = sums;
+        part.c_row = width;
+        memset(sums, 0, (size_t)(part.rows * width) * sizeof *sums);
+        for (int64_t i = 0; p->accumulate && i < part.rows; i++)
+            memcpy(sums + i * width, p->c + (first + i) * p->c_row, (size_t)columns * sizeof *sums);
+        kfi_multiply_panel(width / KFI_LANES, &part);
+        for (int64_t i = 0; i < part.rows; i++)
+            memcpy(p->c + (first + i) * p->c_row, sums + i * width, (size_t)columns * sizeof *sums);
+    }
+}
+
+/* Any number of columns up to KFI_SUM_COLUMNS; the panel is filled up to whole vectors. */
+static inline void kfi_multiply_columns(int64_t columns, const kfi_panel_product *p) {
+    if (columns % KFI_LANES == 0)
+        kfi_multiply_panel(columns / KFI_LANES, p);
+    else
+        kfi_multiply_ragged_panel(columns, p);
+}
+
+/* --- packing ---------------------------------------------------------------------------------- */
+
+/* A panel of n columns, from the upper left of w; or of its transpose, line of cache by line. */
+static inline void kfi_pack_panel(kfi_rows_of w, bool transpose, int64_t depth, int64_t n,
+                                  float *to) {
+    enum { AT_ONCE = 16 };
+    const int64_t width = kfi_whole_vectors(n);
+    if (n < width) memset(to, 0, (size_t)(depth * width) * sizeof *to);
+    for (int64_t l = 0; !transpose && l < depth; l++)
+        memcpy(to + l * width, w.data + l * w.row, (size_t)n * sizeof *to);
+    for (int64_t first = 0; transpose && first < depth; first += AT_ONCE)
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t l = first; l < kfi_smaller(first + AT_ONCE, depth); l++)
+                to[l * width + j] = w.data[j * w.row + l];
+}
+
+#endif
