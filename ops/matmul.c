@@ -1,30 +1,33 @@
 /* c = op(a) op(b) with op(a) (M, K), op(b) (K, N), each transposed or not.
  * With c' for the derivative of c and nothing transposed: a' = c' bT, b' = aT c'.
  *
- * Tiles are rectangles of c: panel products (small_product.h) where b stays in the cache, thin
- * products (thin_product.h), bound by memory, where M or K is small, and else one sgemm each. Where
- * c is too small to be cut but K is long (a dense layer over a flattened image), slices of K are
- * multiplied apart and added in a fixed order. */
+ * Tiles are rectangles of c: products on panels (panel_product.h) where b or c stays in the cache,
+ * thin products (thin_product.h), bound by memory, where M or K is small, and else one sgemm each.
+ * Where c is small but K is long (weight gradients, a dense layer over a flattened image), slices
+ * of K are multiplied apart and added in a fixed order. */
 #include "ops/attributes.h"
 #include "ops/kernels/gemm.h"
+#include "ops/panel_product.h"
 #include "ops/shape_rules.h"
-#include "ops/small_product.h"
 #include "ops/thin_product.h"
 
 /* About 100 µs of one core at 100 GFLOP/s: below that, cutting costs more than it gives. Panels
  * need no preparation, so they may be cut finer. */
 #define TILE_FLOPS       8e6
-#define SMALL_TILE_FLOPS 4e6
+#define PANEL_TILE_FLOPS 4e6
 enum {
     MAX_TILE_ROWS = 384, /* larger rectangles no longer make sgemm faster */
     MAX_TILE_COLUMNS = 512,
     ROW_STEP = 32, /* multiples of OpenBLAS's register blocks */
-    SMALL_ROW_STEP = 4,
+    PANEL_ROW_STEP = 4,
     COLUMN_STEP = 64,
     ENOUGH_TILES = 16,
     MAX_SLICES = 16,
     MAX_SPLIT_OUTPUT = 64 * 64,
-    ADDED_AT_ONCE = 4096 /* of c, from all slices */
+    MAX_PANEL_SLICES = 8,
+    MIN_PANEL_SLICE = 512,
+    MAX_PANEL_SPLIT_OUTPUT = 128 * 1024, /* a quarter of an L2 cache */
+    ADDED_AT_ONCE = 4096                 /* of c, from all slices */
 };
 /* Of thin products: what a tile reads of b or writes of c, some 50 us at the speed of memory. */
 enum {
@@ -36,10 +39,10 @@ enum {
     MAX_DOT = 4096        /* the rows of a stay in the cache */
 };
 
-/* Floats of b that stay in the L2 cache; fewer if they have to be transposed for every tile. */
-enum { SMALL_SECOND = 256 * 1024, SMALL_TRANSPOSED = 64 * 1024, MIN_SMALL_COLUMNS = 16 };
+/* Floats of b up to which panels gain; fewer if they have to be transposed for every tile. */
+enum { PANEL_SECOND = 1024 * 1024, PANEL_TRANSPOSED = 64 * 1024, MIN_PANEL_COLUMNS = 16 };
 
-typedef enum way { BLAS, SMALL, SPREAD, DOTS } way;
+typedef enum way { BLAS, PANELS, SPREAD, DOTS } way;
 
 typedef struct product {
     int64_t m, n, k;
@@ -66,14 +69,22 @@ static kf_status infer_matmul(kfi_shaping *s) {
     return KF_OK;
 }
 
+static int64_t row_step(const product *p) { return p->way == PANELS ? PANEL_ROW_STEP : ROW_STEP; }
+
+/* The size of nearly equal tiles of `count`, at most `most`, in whole steps. */
+static int64_t equal_tiles(int64_t count, int64_t most, int64_t step) {
+    const int64_t size = kfi_divide_up(kfi_larger(count, 1), kfi_tile_count(count, most));
+    return kfi_divide_up(size, step) * step;
+}
+
 /* Halves the longer side of the tile, which keeps both sgemm's packing and the tile's shape good.
  * False if that leaves too little work or both sides are short. */
 static bool halve_tile(product *p) {
-    const double least = p->way == SMALL ? SMALL_TILE_FLOPS : TILE_FLOPS;
-    const int64_t row_step = p->way == SMALL ? SMALL_ROW_STEP : ROW_STEP;
-    if ((double)p->tile_m * (double)p->tile_n * (double)p->k < least) return false;
-    if (p->tile_m > p->tile_n && p->tile_m > row_step)
-        p->tile_m = kfi_divide_up(p->tile_m, 2 * row_step) * row_step;
+    const double least = p->way == PANELS ? PANEL_TILE_FLOPS : TILE_FLOPS;
+    const int64_t step = row_step(p), depth = p->k / p->slices;
+    if ((double)p->tile_m * (double)p->tile_n * (double)depth < least) return false;
+    if (p->tile_m > p->tile_n && p->tile_m > step)
+        p->tile_m = kfi_divide_up(p->tile_m, 2 * step) * step;
     else if (p->tile_n > COLUMN_STEP)
         p->tile_n = kfi_divide_up(p->tile_n, 2 * COLUMN_STEP) * COLUMN_STEP;
     else
@@ -85,17 +96,22 @@ static int64_t count_rectangles(const product *p) {
     return kfi_tile_count(p->m, p->tile_m) * kfi_tile_count(p->n, p->tile_n);
 }
 
-static void cut_rectangles(product *p) {
+/* How many slices of K: as many as tiles are missing where c is too small to be cut, and else, for
+ * panels, few enough that adding them up costs little. */
+static int64_t count_slices(const product *p) {
     const double flops = 2.0 * (double)p->m * (double)p->n * (double)p->k;
-    p->tile_m = kfi_larger(p->m, 1);
-    p->tile_n = kfi_larger(p->n, 1);
-    if (p->m * p->n <= MAX_SPLIT_OUTPUT && flops >= 2 * TILE_FLOPS) {
-        p->slices = kfi_clamp((int64_t)(flops / TILE_FLOPS), 1, MAX_SLICES);
-        return;
-    }
-    p->tile_m = kfi_smaller(p->tile_m, MAX_TILE_ROWS);
-    p->tile_n = kfi_smaller(p->tile_n, MAX_TILE_COLUMNS);
-    while (count_rectangles(p) < ENOUGH_TILES && halve_tile(p)) {}
+    const int64_t c = p->m * p->n;
+    if (c <= MAX_SPLIT_OUTPUT) return kfi_clamp((int64_t)(flops / TILE_FLOPS), 1, MAX_SLICES);
+    if (p->way != PANELS || c > MAX_PANEL_SPLIT_OUTPUT || p->k < c / p->m) return 1;
+    return kfi_clamp(p->k / MIN_PANEL_SLICE, 1, MAX_PANEL_SLICES);
+}
+
+static void cut_rectangles(product *p) {
+    p->slices = p->m * p->n > 0 ? count_slices(p) : 1;
+    p->tile_m = equal_tiles(p->m, p->way == PANELS ? KFI_PANEL_ROWS : MAX_TILE_ROWS, row_step(p));
+    p->tile_n = equal_tiles(p->n, MAX_TILE_COLUMNS, COLUMN_STEP);
+    if (p->m * p->n <= MAX_SPLIT_OUTPUT && p->slices > 1) return;
+    while (p->slices * count_rectangles(p) < ENOUGH_TILES && halve_tile(p)) {}
 }
 
 /* Few rows of c: b is cut, along K where its rows are too short to be cut themselves. */
@@ -122,8 +138,10 @@ static way choose_way(const product *p) {
     if (dots && p->k >= MIN_THIN_LENGTH && p->k <= MAX_DOT) return DOTS;
     const bool thin = p->m <= KFI_THIN_ROWS || p->k <= KFI_THIN_ROWS;
     if (thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH) return SPREAD;
-    const bool small = p->k * p->n <= (p->tb ? SMALL_TRANSPOSED : SMALL_SECOND);
-    return small && p->k > 0 && p->n >= MIN_SMALL_COLUMNS ? SMALL : BLAS;
+    if (p->k == 0 || p->n < MIN_PANEL_COLUMNS) return BLAS;
+    if (p->tb) return p->k * p->n <= PANEL_TRANSPOSED ? PANELS : BLAS;
+    const bool deep = p->m * p->n <= MAX_PANEL_SPLIT_OUTPUT && p->k >= 2 * MIN_PANEL_SLICE;
+    return deep || p->k * p->n <= PANEL_SECOND ? PANELS : BLAS;
 }
 
 static product cut_product(const kfi_call *call) {
@@ -135,7 +153,7 @@ static product cut_product(const kfi_call *call) {
                  .tb = attributes->transpose_b,
                  .slices = 1};
     p.way = p.m > 0 ? choose_way(&p) : BLAS;
-    if (p.way == BLAS || p.way == SMALL)
+    if (p.way == BLAS || p.way == PANELS)
         cut_rectangles(&p);
     else if (p.way == DOTS)
         cut_rows_of_second(&p);
@@ -162,7 +180,7 @@ static size_t scratch_matmul(const kfi_call *call) {
 }
 
 static size_t tile_scratch_matmul(const kfi_call *call) {
-    return cut_product(call).way == SMALL ? KFI_SMALL_LOCAL_BYTES : 0;
+    return cut_product(call).way == PANELS ? KFI_PANEL_LOCAL_BYTES : 0;
 }
 
 /* What a tile computes: a rectangle of c, from a range of K. */
@@ -226,8 +244,8 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
         .c = c,
         .c_row = p.n,
     };
-    if (p.way == SMALL)
-        kfi_small_product(&rectangle, local);
+    if (p.way == PANELS)
+        kfi_multiply_on_panels(&rectangle, local);
     else
         kfi_gemm(&rectangle);
 }

@@ -1,9 +1,12 @@
 /* Sums of rows of products: six rows of c, a few vectors wide, stay in registers while a column of
  * a and a row of a panel go by. The panel is a part of the second factor that the L1 cache keeps
- * for all rows of c. */
+ * for all rows of c. Nothing is copied but panels that are transposed, not whole vectors wide, or
+ * strewn, so that a product of microseconds loses nothing before it begins; a BLAS packs both
+ * factors first. */
 #ifndef KFI_OPS_PANEL_PRODUCT_H
 #define KFI_OPS_PANEL_PRODUCT_H
 
+#include "ops/kernels/gemm.h"
 #include "ops/tiles.h"
 #include "ops/vectors.h"
 
@@ -123,6 +126,63 @@ static inline void kfi_pack_panel(kfi_rows_of w, bool transpose, int64_t depth, 
         for (int64_t j = 0; j < n; j++)
             for (int64_t l = first; l < kfi_smaller(first + AT_ONCE, depth); l++)
                 to[l * width + j] = w.data[j * w.row + l];
+}
+
+/* --- whole products --------------------------------------------------------------------------- */
+
+enum {
+    KFI_PANEL_DEPTH = 128,       /* half of an L1 cache, or less */
+    KFI_PANEL_ROWS = 192,        /* of a, which stay in the L2 cache while panels go by */
+    KFI_PANEL_NEAR = 256,        /* columns: rows of b further apart share too few sets of L1 */
+    KFI_PANEL_WORTH_PACKING = 48 /* rows of c */
+};
+#define KFI_PANEL_LOCAL_BYTES ((size_t)(KFI_PANEL_DEPTH * KFI_SUM_COLUMNS) * sizeof(float))
+
+static inline const float *kfi_panel_at(const kfi_product *p, int64_t l, int64_t j) {
+    return p->b + (p->transpose_b ? j * p->b_row + l : l * p->b_row + j);
+}
+
+/* Whether the panels of p's rows are read where they are. */
+static inline bool kfi_panel_in_place(const kfi_product *p) {
+    const bool near = p->b_row <= KFI_PANEL_NEAR || p->m < KFI_PANEL_WORTH_PACKING;
+    return near && !p->transpose_b && p->n % KFI_LANES == 0;
+}
+
+/* The panel of b at row l and column j, for all of p's rows. */
+static inline void kfi_multiply_block(const kfi_product *p, int64_t l, int64_t j, float *local) {
+    const int64_t n = kfi_smaller(p->n - j, KFI_SUM_COLUMNS);
+    const bool in_place = kfi_panel_in_place(p);
+    kfi_panel_product part = {.rows = p->m,
+                              .depth = kfi_smaller(p->k - l, KFI_PANEL_DEPTH),
+                              .a = {p->a + l * p->a_row, 1, p->a_row},
+                              .panel = {kfi_panel_at(p, l, j), p->b_row},
+                              .c = p->c + j,
+                              .c_row = p->c_row,
+                              .accumulate = p->accumulate || l > 0};
+    if (!p->transpose_a) part.a = (kfi_strided){p->a + l, p->a_row, 1};
+    if (!in_place) {
+        kfi_pack_panel(part.panel, p->transpose_b, part.depth, n, local);
+        part.panel = (kfi_rows_of){local, kfi_whole_vectors(n)};
+    } else if (j + n < p->n) {
+        part.next = kfi_panel_at(p, l, j + n);
+    } else if (l + 2 * KFI_PANEL_DEPTH <= p->k) {
+        part.next = kfi_panel_at(p, l + KFI_PANEL_DEPTH, 0);
+    }
+    kfi_multiply_columns(n, &part);
+}
+
+/* `local` is KFI_PANEL_LOCAL_BYTES for the call alone. */
+static inline void kfi_multiply_on_panels(const kfi_product *p, float *local) {
+    const int64_t at_once = p->transpose_b ? p->m : KFI_PANEL_ROWS; /* transposing costs most */
+    for (int64_t i = 0; i < p->m; i += at_once) {
+        kfi_product rows = *p;
+        rows.m = kfi_smaller(at_once, p->m - i);
+        rows.a += i * (p->transpose_a ? 1 : p->a_row);
+        rows.c += i * p->c_row;
+        for (int64_t l = 0; l < p->k; l += KFI_PANEL_DEPTH)
+            for (int64_t j = 0; j < p->n; j += KFI_SUM_COLUMNS)
+                kfi_multiply_block(&rows, l, j, local);
+    }
 }
 
 #endif
