@@ -81,34 +81,43 @@ static float through_straight(const bend *by, float dy, float x) {
     return y >= 0 && y <= 1 ? 0.2f * dy : 0;
 }
 
-/* Whole blocks, the last one padded, so that vector code makes every element (see kfi_map). */
+/* The last few elements go through a padded block, so that vector code makes every one of them (see
+ * kfi_map). */
 KFI_INLINE void map_tile(function *f, const bend *by, const kfi_call *call, int64_t tile) {
     const kfi_span span = kfi_element_span(call, tile);
     const float *x = kfi_in(call, 0);
     float *y = kfi_out(call, 0);
-    for (int64_t at = span.begin; at < span.end; at += KFI_BLOCK) {
-        const int64_t left = span.end - at, n = left < KFI_BLOCK ? left : KFI_BLOCK;
-        float block[KFI_BLOCK] = {0};
-        memcpy(block, x + at, (size_t)n * sizeof(float));
+    int64_t at = span.begin;
+    for (; at + KFI_BLOCK <= span.end; at += KFI_BLOCK) {
 #pragma omp simd
-        for (int j = 0; j < KFI_BLOCK; j++) block[j] = f(by, block[j]);
-        memcpy(y + at, block, (size_t)n * sizeof(float));
+        for (int j = 0; j < KFI_BLOCK; j++) y[at + j] = f(by, x[at + j]);
     }
+    if (at == span.end) return;
+    const size_t rest_bytes = (size_t)(span.end - at) * sizeof(float);
+    float block[KFI_BLOCK] = {0};
+    memcpy(block, x + at, rest_bytes);
+#pragma omp simd
+    for (int j = 0; j < KFI_BLOCK; j++) block[j] = f(by, block[j]);
+    memcpy(y + at, block, rest_bytes);
 }
 
 KFI_INLINE void chain_tile(chain *f, const bend *by, const kfi_call *call, int64_t tile) {
     const kfi_span span = kfi_element_span(call, tile);
     const float *dy = kfi_in(call, 0), *x = kfi_in(call, 1);
     float *dx = kfi_out(call, 0);
-    for (int64_t at = span.begin; at < span.end; at += KFI_BLOCK) {
-        const int64_t left = span.end - at, n = left < KFI_BLOCK ? left : KFI_BLOCK;
-        float block[KFI_BLOCK] = {0}, where[KFI_BLOCK] = {0};
-        memcpy(block, dy + at, (size_t)n * sizeof(float));
-        memcpy(where, x + at, (size_t)n * sizeof(float));
+    int64_t at = span.begin;
+    for (; at + KFI_BLOCK <= span.end; at += KFI_BLOCK) {
 #pragma omp simd
-        for (int j = 0; j < KFI_BLOCK; j++) block[j] = f(by, block[j], where[j]);
-        memcpy(dx + at, block, (size_t)n * sizeof(float));
+        for (int j = 0; j < KFI_BLOCK; j++) dx[at + j] = f(by, dy[at + j], x[at + j]);
     }
+    if (at == span.end) return;
+    const size_t rest_bytes = (size_t)(span.end - at) * sizeof(float);
+    float block[KFI_BLOCK] = {0}, where[KFI_BLOCK] = {0};
+    memcpy(block, dy + at, rest_bytes);
+    memcpy(where, x + at, rest_bytes);
+#pragma omp simd
+    for (int j = 0; j < KFI_BLOCK; j++) block[j] = f(by, block[j], where[j]);
+    memcpy(dx + at, block, rest_bytes);
 }
 
 static bend clipped_by(const kfi_call *call) {

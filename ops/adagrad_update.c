@@ -4,23 +4,29 @@
  * optimization", JMLR 2011; a starts at 0, as in Keras. */
 #include "ops/updates.h"
 
-#include <math.h>
-
 static kf_status infer(kfi_shaping *shaping) { return kfi_infer_update(shaping, 1); }
 
-static void update(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
+static void update_part(const kfi_call *call, kfi_span span, bool has_gradient) {
     const kfi_update *by = call->attributes;
-    const kfi_span span = kfi_element_span(call, tile);
     const float *w = kfi_in(call, 0), *g = kfi_in(call, 1), *a = kfi_in(call, 3);
     float *w_new = kfi_out(call, 0), *a_new = kfi_out(call, 1);
     const float lr = kfi_rate(call), epsilon = by->epsilon;
+    if (!has_gradient) {
+        kfi_keep(w, w_new, span);
+        kfi_keep(a, a_new, span);
+        return;
+    }
 #pragma omp simd
     for (int64_t i = span.begin; i < span.end; i++) {
         const float sum = a[i] + g[i] * g[i];
         a_new[i] = sum;
         w_new[i] = w[i] - lr * g[i] / (sqrtf(sum) + epsilon);
     }
+}
+
+static void update(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    kfi_update_blocks(update_part, call, tile);
 }
 
 static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 7); }

@@ -6,34 +6,26 @@
 #include "ops/scores.h"
 #include "ops/vector_math.h"
 
-static float entropy(float t, float p, float one) {
+static float entropy(float t, float p, float unused) {
+    (void)unused;
     const float q = kfi_clipped(p);
-    return -(t * logf(q) + (one - t) * log1pf(-q));
+    return -(t * logf(q) + (1 - t) * log1pf(-q));
 }
 
-static float mean_entropy(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(entropy, t, p, 1, n) / (float)n;
-}
-
-static void through_mean_entropy(float dscore, const float *t, const float *p, float *dp,
-                                 int64_t n) {
-    const float scale = dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float q = kfi_clipped(p[i]);
-        const float slope = (q - t[i]) / (q * (1 - q));
-        dp[i] = kfi_unclipped(p[i]) || p[i] != p[i] ? scale * slope : 0;
-    }
+static float slope(float t, float p, float unused) {
+    (void)unused;
+    const float q = kfi_clipped(p);
+    return kfi_unclipped(p) || p != p ? (q - t) / (q * (1 - q)) : 0;
 }
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_entropy, call, tile);
+    kfi_sum_tile(entropy, 1, kfi_row_length(call), call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_mean_entropy, call, tile);
+    kfi_slope_tile(slope, 1, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive(kfi_derivation *d) {
@@ -53,6 +45,10 @@ static const kfi_example examples[] = {
     {.name = "one unit", .n_in = 2, .in = {TARGET(2, {5, 1}), P(2, {5, 1})}},
     {.name = "time steps", .n_in = 2, .in = {TARGET(3, {2, 3, 19}), P(3, {2, 3, 19})}},
     {.name = "large", .n_in = 2, .large = true, .in = {TARGET(2, {999, 101}), P(2, {999, 101})}},
+    {.name = "large, one unit",
+     .n_in = 2,
+     .large = true,
+     .in = {TARGET(2, {70001, 1}), P(2, {70001, 1})}},
     {0},
 };
 static const kfi_example gradient_examples[] = {
@@ -61,6 +57,10 @@ static const kfi_example gradient_examples[] = {
      .n_in = 3,
      .large = true,
      .in = {D(1, {999}), TARGET(2, {999, 101}), P(2, {999, 101})}},
+    {.name = "large, one unit",
+     .n_in = 3,
+     .large = true,
+     .in = {D(1, {70001}), TARGET(2, {70001, 1}), P(2, {70001, 1})}},
     {0},
 };
 

@@ -60,10 +60,11 @@ static void concatenate(const kfi_call *call, int64_t tile, void *local) {
     const kfi_span span = kfi_element_span(call, tile);
     int64_t at = 0;
     for (int i = 0; i < call->n_in && span.begin < span.end; i++) {
-        const int64_t width = row_width(&call->in[i], axis);
-        copy_overlap(call->in[i].data, width, call->out[0].data, row_width(&call->out[0], axis), at,
-                     width, span, kf_dtype_size(call->out[0].dtype));
+        const int64_t width = row_width(&call->in[i], axis), start = at;
         at += width;
+        if (!call->in[i].data) continue; /* it was written where it belongs */
+        copy_overlap(call->in[i].data, width, call->out[0].data, row_width(&call->out[0], axis),
+                     start, width, span, kf_dtype_size(call->out[0].dtype));
     }
 }
 

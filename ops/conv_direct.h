@@ -144,7 +144,9 @@ static inline kfi_blocks kfi_direct_cut(const kfi_gathering *g) {
     const int64_t column_blocks = kfi_divide_up(all, kfi_divide_up(all, kfi_smaller(wide, all)));
     kfi_blocks b = {.columns = column_blocks * KFI_SUM_COLUMNS};
     b.column_tiles = kfi_tile_count(g->out, b.columns);
-    const int64_t high = kfi_larger(wide / column_blocks, 1) * KFI_DIRECT_PLACES;
+    const int64_t writing = KFI_TILE_ELEMENTS / (b.columns * KFI_DIRECT_PLACES); /* in a chain */
+    const int64_t high =
+        kfi_larger(kfi_smaller(wide / column_blocks, writing), 1) * KFI_DIRECT_PLACES;
     b.rows = kfi_divide_up(rows, kfi_tile_count(rows, high)); /* equal ones */
     b.rows = kfi_divide_up(kfi_larger(b.rows, 1), KFI_SUM_ROWS) * KFI_SUM_ROWS;
     b.row_tiles = kfi_tile_count(rows, b.rows);

@@ -64,15 +64,39 @@ static inline size_t kfi_few_local_bytes(const kfi_gathering *g) {
            sizeof(float);
 }
 
+/* count places (channels) -> (channels, width); vectorised where the compiler knows the channels.
+ */
+KFI_INLINE void kfi_take_apart(int64_t channels, const float *from, int64_t count, int64_t width,
+                               float *to) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t c = 0; c < channels; c++) to[c * width + i] = from[i * channels + c];
+}
+
+static inline void kfi_take_channels_apart(int64_t channels, const float *from, int64_t count,
+                                           int64_t width, float *to) {
+    if (channels == 1)
+        kfi_take_apart(1, from, count, width, to);
+    else if (channels == 2)
+        kfi_take_apart(2, from, count, width, to);
+    else if (channels == 3)
+        kfi_take_apart(3, from, count, width, to);
+    else if (channels == 4)
+        kfi_take_apart(4, from, count, width, to);
+    else
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t i = 0; i < count; i++) to[c * width + i] = from[i * channels + c];
+}
+
 /* A row of the source (places, channels), NULL outside of it, -> (channels, width). */
 static inline void kfi_spread_row(const kfi_patch_axis *a, int64_t channels, const float *row,
                                   int64_t width, float *to) {
     const int64_t low = kfi_clamp(-a->first, 0, width);
     const int64_t from = kfi_larger(a->first, 0);
     const int64_t count = row ? kfi_clamp(a->size - from, 0, width - low) : 0;
+    if (count > 0) kfi_take_channels_apart(channels, row + from * channels, count, width, to + low);
     for (int64_t c = 0; c < channels; c++, to += width) {
         kfi_zero_floats(to, low);
-        for (int64_t i = 0; i < count; i++) to[low + i] = row[(from + i) * channels + c];
         kfi_zero_floats(to + low + count, width - low - count);
     }
 }
@@ -116,6 +140,7 @@ KFI_INLINE void kfi_few_sums_of(int blocks, const kfi_gathering *g, const kfi_fe
 /* sums (columns, strip) -> count places of g->to, `step` floats apart. */
 KFI_INLINE void kfi_few_join(int columns, const float *sums, int64_t count, int64_t step,
                              float *to) {
+#pragma omp simd
     for (int64_t i = 0; i < count; i++)
         for (int o = 0; o < columns; o++) to[i * step + o] = sums[o * KFI_FEW_STRIP + i];
 }

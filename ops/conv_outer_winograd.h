@@ -16,76 +16,158 @@ static inline int64_t kfi_outer_winograd_rows(const kfi_patches *p) {
     return KFI_POINT_PAIRS * (p->channels + 1);
 }
 
-/* A tile sums for at most KFI_SUM_COLUMNS columns. */
-static inline int64_t kfi_outer_winograd_chunk(const kfi_patches *p) {
-    return kfi_winograd_chunk(p->channels + KFI_SUM_COLUMNS);
+/* What a tile sums: for some columns and some rows of points. Its sums and a chunk's matrices have
+ * to stay in L2 together; fewer columns mean that pixels are transformed more often, fewer points
+ * that they are read more often. */
+typedef struct kfi_outer_winograd_cut {
+    int64_t columns, parts, chunk;
+} kfi_outer_winograd_cut;
+
+enum {
+    KFI_OUTER_WINOGRAD_COLUMNS = 128,
+    KFI_OUTER_WINOGRAD_SUM_BYTES = 832 * 1024,
+    KFI_OUTER_WINOGRAD_BYTES = 1536 * 1024,
+    KFI_OUTER_WINOGRAD_CHUNK = 96,
+};
+
+static inline kfi_outer_winograd_cut kfi_outer_winograd_cut_of(const kfi_patches *p, int64_t out) {
+    kfi_outer_winograd_cut cut = {.columns = kfi_smaller(out, KFI_OUTER_WINOGRAD_COLUMNS),
+                                  .parts = 1};
+    const int64_t row = KFI_POINT_PAIRS * (int64_t)sizeof(float);
+    if (row * p->channels * cut.columns > KFI_OUTER_WINOGRAD_SUM_BYTES) cut.parts = 3;
+    if (row / 3 * p->channels * cut.columns > KFI_OUTER_WINOGRAD_SUM_BYTES) cut.parts = 6;
+    if (row / 6 * p->channels * cut.columns > KFI_OUTER_WINOGRAD_SUM_BYTES)
+        cut.columns = kfi_smaller(out, KFI_SUM_COLUMNS);
+    const int64_t left = KFI_OUTER_WINOGRAD_BYTES - row / cut.parts * p->channels * cut.columns;
+    cut.chunk = kfi_clamp(left / (row / cut.parts * (p->channels + cut.columns)), 12,
+                          KFI_OUTER_WINOGRAD_CHUNK);
+    return cut;
 }
 
-/* The transformed pixels and dy, one tile's pixels and dy, pointers. */
-static inline size_t kfi_outer_winograd_local_bytes(const kfi_patches *p) {
-    const int64_t chunk = kfi_outer_winograd_chunk(p);
-    const int64_t floats =
-        KFI_POINT_PAIRS * (kfi_winograd_pitch(chunk, p->channels) +
-                           kfi_winograd_pitch(chunk, KFI_SUM_COLUMNS) + p->channels);
-    return (size_t)floats * sizeof(float) + (size_t)chunk * sizeof(float *);
+/* The transformed pixels and dy, one tile's pixels. */
+static inline size_t kfi_outer_winograd_local_bytes(const kfi_patches *p, int64_t out) {
+    const kfi_outer_winograd_cut cut = kfi_outer_winograd_cut_of(p, out);
+    const int64_t floats = KFI_POINT_PAIRS / cut.parts *
+                               (kfi_winograd_pitch(cut.chunk, p->channels) +
+                                kfi_winograd_pitch(cut.chunk, cut.columns)) +
+                           KFI_POINT_PAIRS * p->channels;
+    return (size_t)floats * sizeof(float);
 }
 
-/* A dy AT of one tile, of which rows x columns places lie inside, and a vector of channels. */
-KFI_INLINE void kfi_winograd_transform_dy(int m, const float *dy, int64_t rows, int64_t columns,
-                                          int64_t row_step, int64_t step, float *to,
-                                          int64_t pitch) {
-    kfi_vector in[4], half[4 * KFI_POINTS], whole[KFI_POINTS];
+/* These rows of A dy AT of one tile, of which rows x columns places lie inside, and a vector of
+ * channels. */
+KFI_INLINE void kfi_winograd_transform_dy(int m, kfi_winograd_points points, const float *dy,
+                                          int64_t rows, int64_t columns, int64_t row_step,
+                                          int64_t step, float *to, int64_t pitch) {
+    kfi_vector in[4], column[KFI_POINTS], half[4 * KFI_POINTS], whole[KFI_POINTS];
     for (int j = 0; j < m; j++) {
         for (int i = 0; i < m; i++)
             in[i] =
                 i < rows && j < columns ? kfi_load(dy + i * row_step + j * step) : (kfi_vector){0};
-        kfi_winograd_output_gradient(m, in, 1, half + j, m);
+        kfi_winograd_output_gradient(m, in, 1, column, 1);
+        for (int i = 0; i < points.rows; i++) half[i * m + j] = column[points.first + i];
     }
-    for (int i = 0; i < KFI_POINTS; i++) {
+    for (int i = 0; i < points.rows; i++) {
         kfi_winograd_output_gradient(m, half + i * m, 1, whole, 1);
         for (int j = 0; j < KFI_POINTS; j++) kfi_store(to + (i * KFI_POINTS + j) * pitch, whole[j]);
     }
 }
 
-/* The tiles of the columns of dy, as 36 matrices (tiles, columns). */
-static inline void kfi_winograd_transform_columns(const kfi_outer *o, const kfi_winograd_grid *grid,
-                                                  kfi_range tiles, float *to, int64_t pitch) {
+/* The tiles of these columns of dy, as matrices (tiles, columns), one for each point. */
+KFI_INLINE void kfi_winograd_transform_columns(int m, kfi_winograd_points points,
+                                               const kfi_outer *o, const kfi_winograd_grid *grid,
+                                               kfi_range tiles, kfi_range columns, float *to,
+                                               int64_t pitch) {
     const int64_t n1 = o->patches.axis[1].positions, n2 = o->patches.axis[2].positions;
     for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
         const kfi_winograd_place at = kfi_winograd_place_of(grid, tile);
         const float *dy = o->dy + ((at.plane * n1 + at.row) * n2 + at.column) * o->out;
-        for (int64_t c = o->columns.first; c < o->columns.last; c += KFI_LANES, to += KFI_LANES) {
-            if (grid->m == 4)
-                kfi_winograd_transform_dy(4, dy + c, n1 - at.row, n2 - at.column, n2 * o->out,
-                                          o->out, to, pitch);
-            else
-                kfi_winograd_transform_dy(2, dy + c, n1 - at.row, n2 - at.column, n2 * o->out,
-                                          o->out, to, pitch);
-        }
+        for (int64_t c = columns.first; c < columns.last; c += KFI_LANES, to += KFI_LANES)
+            kfi_winograd_transform_dy(m, points, dy + c, n1 - at.row, n2 - at.column, n2 * o->out,
+                                      o->out, to, pitch);
     }
 }
 
-/* o->dw (36, channels and a gap, dw_row) += the products of the tiles [o->places.first,
- * o->places.last). */
-static inline void kfi_add_outer_winograd(const kfi_outer *o, const kfi_winograd_grid *grid,
-                                          void *local) {
-    const int64_t channels = o->patches.channels, chunk = kfi_outer_winograd_chunk(&o->patches);
-    const int64_t width = o->columns.last - o->columns.first;
-    const int64_t pitch = kfi_winograd_pitch(chunk, channels);
-    const int64_t dy_pitch = kfi_winograd_pitch(chunk, KFI_SUM_COLUMNS);
-    float *x = local, *dy = x + KFI_POINT_PAIRS * pitch, *copy = dy + KFI_POINT_PAIRS * dy_pitch;
-    const float **rows = (const float **)(void *)(copy + KFI_POINT_PAIRS * channels);
-    for (int64_t first = o->places.first; first < o->places.last; first += chunk) {
-        const kfi_range tiles = {first, kfi_smaller(first + chunk, o->places.last)};
-        kfi_winograd_transform_x(&o->patches, grid, tiles, copy, x, pitch);
-        kfi_winograd_transform_columns(o, grid, tiles, dy, dy_pitch);
-        for (int64_t q = 0; q < KFI_POINT_PAIRS; q++) {
-            for (int64_t i = 0; i < tiles.last - tiles.first; i++)
-                rows[i] = x + q * pitch + i * channels;
-            kfi_add_outer_values(
-                width / KFI_LANES, rows, channels, tiles.last - tiles.first, dy + q * dy_pitch,
-                width, o->dw + q * (channels + 1) * o->dw_row + o->columns.first, o->dw_row);
+typedef void kfi_winograd_transform_dys(const kfi_outer *o, const kfi_winograd_grid *grid,
+                                        kfi_range tiles, kfi_range columns, float *to,
+                                        int64_t pitch);
+#define KFI_WINOGRAD_TRANSFORM_DYS(first, rows)                                                    \
+    static void kfi_winograd_transform_dys_##first##_##rows(                                       \
+        const kfi_outer *o, const kfi_winograd_grid *grid, kfi_range tiles, kfi_range columns,     \
+        float *to, int64_t pitch) {                                                                \
+        const kfi_winograd_points points = {first, rows};                                          \
+        if (grid->m == 4)                                                                          \
+            kfi_winograd_transform_columns(4, points, o, grid, tiles, columns, to, pitch);         \
+        else                                                                                       \
+            kfi_winograd_transform_columns(2, points, o, grid, tiles, columns, to, pitch);         \
+    }
+
+/* All points, thirds of them, sixths. */
+KFI_WINOGRAD_TRANSFORM(0, 2)
+KFI_WINOGRAD_TRANSFORM(2, 2)
+KFI_WINOGRAD_TRANSFORM(4, 2)
+KFI_WINOGRAD_TRANSFORM(0, 1)
+KFI_WINOGRAD_TRANSFORM(1, 1)
+KFI_WINOGRAD_TRANSFORM(2, 1)
+KFI_WINOGRAD_TRANSFORM(3, 1)
+KFI_WINOGRAD_TRANSFORM(4, 1)
+KFI_WINOGRAD_TRANSFORM(5, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(0, 6)
+KFI_WINOGRAD_TRANSFORM_DYS(0, 2)
+KFI_WINOGRAD_TRANSFORM_DYS(2, 2)
+KFI_WINOGRAD_TRANSFORM_DYS(4, 2)
+KFI_WINOGRAD_TRANSFORM_DYS(0, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(1, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(2, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(3, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(4, 1)
+KFI_WINOGRAD_TRANSFORM_DYS(5, 1)
+
+/* By parts, and which of them. */
+typedef struct kfi_winograd_transforms {
+    kfi_winograd_transform *x;
+    kfi_winograd_transform_dys *dy;
+} kfi_winograd_transforms;
+
+#define KFI_WINOGRAD_BOTH(first, rows)                                                             \
+    { kfi_winograd_transform_##first##_##rows, kfi_winograd_transform_dys_##first##_##rows }
+static const kfi_winograd_transforms kfi_winograd_parts[KFI_POINTS + 1][KFI_POINTS] = {
+    [1] = {KFI_WINOGRAD_BOTH(0, 6)},
+    [3] = {KFI_WINOGRAD_BOTH(0, 2), KFI_WINOGRAD_BOTH(2, 2), KFI_WINOGRAD_BOTH(4, 2)},
+    [6] = {KFI_WINOGRAD_BOTH(0, 1), KFI_WINOGRAD_BOTH(1, 1), KFI_WINOGRAD_BOTH(2, 1),
+           KFI_WINOGRAD_BOTH(3, 1), KFI_WINOGRAD_BOTH(4, 1), KFI_WINOGRAD_BOTH(5, 1)},
+};
+
+/* o->dw (36, channels and a gap, dw_row) = the products of the tiles [o->places.first,
+ * o->places.last), at this part of the points and for these columns. */
+static inline void kfi_sum_outer_winograd(const kfi_outer *o, const kfi_winograd_grid *grid,
+                                          int64_t part, void *local) {
+    const kfi_outer_winograd_cut cut = kfi_outer_winograd_cut_of(&o->patches, o->out);
+    const kfi_winograd_transforms transforms = kfi_winograd_parts[cut.parts][part];
+    const int64_t channels = o->patches.channels, n_points = KFI_POINT_PAIRS / cut.parts;
+    const int64_t pitch = kfi_winograd_pitch(cut.chunk, channels);
+    const int64_t dy_pitch = kfi_winograd_pitch(cut.chunk, cut.columns);
+    float *x = local, *dy = x + n_points * pitch, *copy = dy + n_points * dy_pitch;
+    for (int64_t first = o->places.first; first < o->places.last; first += cut.chunk) {
+        const kfi_range tiles = {first, kfi_smaller(first + cut.chunk, o->places.last)};
+        const kfi_range next = {tiles.last, kfi_smaller(tiles.last + cut.chunk, o->places.last)};
+        const int64_t count = tiles.last - tiles.first;
+        kfi_winograd_transform_x(&o->patches, grid, transforms.x, tiles, copy, x, pitch);
+        kfi_ahead ahead[2] = {kfi_winograd_pixels_ahead(&o->patches, grid, next),
+                              kfi_winograd_places_ahead(&o->patches, grid, next, o->dy, o->out)};
+        for (int64_t c = o->columns.first; c < o->columns.last; c += KFI_SUM_COLUMNS) {
+            const kfi_range columns = {c, kfi_smaller(c + KFI_SUM_COLUMNS, o->columns.last)};
+            transforms.dy(o, grid, tiles, columns, dy + (c - o->columns.first) * count, dy_pitch);
         }
+        for (int64_t q = 0; q < n_points; q++)
+            for (int64_t c = o->columns.first; c < o->columns.last; c += KFI_SUM_COLUMNS) {
+                const int64_t row = (part * n_points + q) * (channels + 1);
+                kfi_multiply_columns(kfi_smaller(KFI_SUM_COLUMNS, o->columns.last - c) / KFI_LANES,
+                                     x + q * pitch, channels, count,
+                                     dy + q * dy_pitch + (c - o->columns.first) * count,
+                                     &ahead[ahead->rows <= 0], o->dw + row * o->dw_row + c,
+                                     o->dw_row, first > o->places.first);
+            }
     }
 }
 

@@ -14,7 +14,9 @@ static inline kfi_blocks kfi_patches_cut(const kfi_gathering *g) {
     const double row_flops = 2.0 * (double)kfi_larger(k, 1) * (double)kfi_larger(g->out, 1);
     const int64_t fitting = KFI_CONV_PATCH_BYTES / (int64_t)sizeof(float) / kfi_larger(k, 1);
     const int64_t working = (int64_t)(KFI_CONV_TILE_FLOPS / row_flops);
-    const int64_t wanted = kfi_larger(kfi_smaller(working, fitting), KFI_CONV_MIN_ROWS);
+    const int64_t writing = KFI_TILE_ELEMENTS / kfi_larger(g->out, 1); /* for the next in a chain */
+    const int64_t wanted =
+        kfi_larger(kfi_smaller(kfi_smaller(working, writing), fitting), KFI_CONV_MIN_ROWS);
     kfi_blocks b = {.row_tiles = kfi_tile_count(rows, wanted), .columns = kfi_larger(g->out, 1)};
     b.rows = kfi_larger(kfi_divide_up(rows, b.row_tiles), 1); /* equal ones */
     const int64_t heavy = (int64_t)(row_flops * (double)b.rows / (3 * KFI_CONV_TILE_FLOPS));

@@ -13,13 +13,14 @@ enum { MAX_SLICES = 64, MAX_SLICE_BYTES = 32 << 20 };
 /* A way to sum: over `summands` (places, or tiles of places) into `rows` rows of dw's columns. */
 typedef struct way way;
 
-/* Stage 1 has slices * groups tiles: a group is up to KFI_SUM_COLUMNS columns of dw. */
+/* Stage 1 has slices * groups tiles: a group is some columns of dw, or a part of their rows. */
 typedef struct cut {
     const way *way;
     kfi_patches patches;
     int64_t batch, out;
     int64_t summands, rows;
-    int64_t row; /* of a slice's sum: its columns up to whole vectors */
+    int64_t row;            /* of a slice's sum: its columns up to whole vectors */
+    int64_t columns, parts; /* of dw in a group, and how many groups sum parts of these */
     int64_t slices, groups;
     bool exact;
 } cut;
@@ -32,7 +33,8 @@ struct way {
     int64_t (*rows)(const cut *t);
     double (*cycles)(const cut *t); /* of one core */
     size_t (*local_bytes)(const cut *t);
-    void (*add)(const cut *t, const kfi_outer *o, void *local);
+    void (*divide)(cut *t); /* columns and parts; NULL: KFI_SUM_COLUMNS and one */
+    void (*sum)(const cut *t, const kfi_outer *o, int64_t part, void *local);
     /* dw is made of the sum in independent units, each of `points` rows, equally far apart. */
     int64_t points;
     int64_t (*units)(const cut *t);
@@ -80,8 +82,15 @@ static double direct_cycles(const cut *t) {
 
 static size_t direct_local_bytes(const cut *t) { return kfi_outer_local_bytes(&t->patches); }
 
-static void add_direct(const cut *t, const kfi_outer *o, void *local) {
-    (void)t;
+static void clear_sum(const cut *t, const kfi_outer *o) {
+    const int64_t width = kfi_whole_vectors(o->columns.last - o->columns.first);
+    for (int64_t i = 0; i < t->rows; i++)
+        kfi_zero_floats(o->dw + i * t->row + o->columns.first, width);
+}
+
+static void sum_direct(const cut *t, const kfi_outer *o, int64_t part, void *local) {
+    (void)part;
+    clear_sum(t, o);
     kfi_add_outer_products(o, local);
 }
 
@@ -102,20 +111,32 @@ static int64_t count_tiles(const cut *t) {
 
 static int64_t count_pair_rows(const cut *t) { return kfi_outer_winograd_rows(&t->patches); }
 
-/* Pixels are transformed for each group anew. */
+static void divide_winograd(cut *t) {
+    const kfi_outer_winograd_cut by = kfi_outer_winograd_cut_of(&t->patches, t->out);
+    t->columns = by.columns;
+    t->parts = by.parts;
+}
+
+/* Pixels are transformed anew for each group of columns; a part of the points takes more than its
+ * part of a whole transform. */
 static double winograd_cycles(const cut *t) {
     const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
-    const double ins = (double)(t->patches.channels / KFI_LANES * t->groups);
-    return kfi_winograd_cost(&grid, t->patches.channels, t->out, ins, (double)t->out / KFI_LANES);
+    const kfi_outer_winograd_cut by = kfi_outer_winograd_cut_of(&t->patches, t->out);
+    const double more = 0.8 + 0.2 * (double)by.parts;
+    const double ins =
+        (double)(t->patches.channels / KFI_LANES * kfi_divide_up(t->out, by.columns));
+    return kfi_winograd_cost(&grid, t->patches.channels, t->out, more * ins,
+                             more * (double)t->out / KFI_LANES);
 }
 
 static size_t winograd_local_bytes(const cut *t) {
-    return kfi_outer_winograd_local_bytes(&t->patches);
+    return kfi_outer_winograd_local_bytes(&t->patches, t->out);
 }
 
-static void add_winograd(const cut *t, const kfi_outer *o, void *local) {
+static void sum_winograd(const cut *t, const kfi_outer *o, int64_t part, void *local) {
+    if (part == 0 && o->places.first >= o->places.last) clear_sum(t, o);
     const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
-    kfi_add_outer_winograd(o, &grid, local);
+    kfi_sum_outer_winograd(o, &grid, part, local);
 }
 
 static int64_t count_channels(const cut *t) { return t->patches.channels; }
@@ -159,7 +180,9 @@ static size_t few_local_bytes(const cut *t) {
     return kfi_outer_few_local_bytes(&g);
 }
 
-static void add_few(const cut *t, const kfi_outer *o, void *local) {
+static void sum_few(const cut *t, const kfi_outer *o, int64_t part, void *local) {
+    (void)part;
+    clear_sum(t, o);
     const kfi_gathering g = few_gathering(t);
     const kfi_few_cut c = kfi_few_cut_of(&g);
     kfi_add_outer_few(o, &c, local);
@@ -173,7 +196,7 @@ static const way ways[] = {
      .rows = count_values,
      .cycles = direct_cycles,
      .local_bytes = direct_local_bytes,
-     .add = add_direct,
+     .sum = sum_direct,
      .points = 1,
      .units = count_values,
      .finish = finish_direct},
@@ -184,7 +207,8 @@ static const way ways[] = {
      .rows = count_pair_rows,
      .cycles = winograd_cycles,
      .local_bytes = winograd_local_bytes,
-     .add = add_winograd,
+     .divide = divide_winograd,
+     .sum = sum_winograd,
      .points = KFI_POINT_PAIRS,
      .units = count_channels,
      .finish = finish_winograd},
@@ -195,7 +219,7 @@ static const way ways[] = {
      .rows = count_values,
      .cycles = few_cycles,
      .local_bytes = few_local_bytes,
-     .add = add_few,
+     .sum = sum_few,
      .points = 1,
      .units = count_values,
      .finish = finish_direct},
@@ -216,7 +240,7 @@ static const way *choose_way(const cut *t) {
 }
 
 static double count_flops(const cut *t) {
-    const double width = t->way->add == add_few ? (double)kfi_few_dy_width(&t->patches) : 1;
+    const double width = t->way->sum == sum_few ? (double)kfi_few_dy_width(&t->patches) : 1;
     return 2 * (double)t->summands * width * (double)t->rows * (double)t->out;
 }
 
@@ -226,12 +250,16 @@ static cut cut_call(const kfi_call *call) {
              .batch = c.batch,
              .out = c.out,
              .row = kfi_whole_vectors(c.out),
-             .groups = kfi_tile_count(c.out, KFI_SUM_COLUMNS),
+             .columns = KFI_SUM_COLUMNS,
+             .parts = 1,
              .exact = ((const kfi_conv *)call->attributes)->exact};
     t.way = choose_way(&t);
     t.summands = t.way->summands(&t);
     t.rows = t.way->rows(&t);
-    const double flops = count_flops(&t);
+    if (t.way->divide) t.way->divide(&t);
+    t.groups = kfi_tile_count(t.out, t.columns) * t.parts;
+    /* lanes of places reach a fourth of the direct way's speed */
+    const double flops = count_flops(&t) * (t.way->sum == sum_few ? 4 : 1);
     const int64_t bytes = kfi_larger(t.rows * t.row, 1) * (int64_t)sizeof(float);
     const int64_t affordable = kfi_clamp(MAX_SLICE_BYTES / bytes, 1, MAX_SLICES);
     const int64_t filled = kfi_clamp(t.summands / t.way->least, 1, affordable);
@@ -256,17 +284,15 @@ static size_t tile_scratch_weight_gradient(const kfi_call *call) {
 
 static void sum_slice(const kfi_call *call, int64_t tile, void *local) {
     const cut t = cut_call(call);
-    const int64_t slice = tile / t.groups;
+    const int64_t slice = tile / t.groups, group = tile % t.groups;
     const kfi_outer o = {.patches = t.patches,
                          .dy = kfi_in(call, 1),
                          .out = t.out,
                          .places = kfi_slice_range(t.summands, t.slices, slice),
-                         .columns = kfi_tile_range(t.out, KFI_SUM_COLUMNS, tile % t.groups),
+                         .columns = kfi_tile_range(t.out, t.columns, group / t.parts),
                          .dw = (float *)call->scratch + slice * t.rows * t.row,
                          .dw_row = t.row};
-    const int64_t width = kfi_whole_vectors(o.columns.last - o.columns.first);
-    for (int64_t i = 0; i < t.rows; i++) kfi_zero_floats(o.dw + i * t.row + o.columns.first, width);
-    t.way->add(&t, &o, local);
+    t.way->sum(&t, &o, group % t.parts, local);
 }
 
 /* --- stage 2: units are values of a patch, or channels with all their points --------------------

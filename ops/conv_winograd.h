@@ -3,25 +3,34 @@
 #ifndef KFI_OPS_CONV_WINOGRAD_H
 #define KFI_OPS_CONV_WINOGRAD_H
 
-#include "ops/conv_direct.h"
+#include "ops/gathering.h"
+#include "ops/winograd_product.h"
 #include "ops/winograd_tiles.h"
 
-#define KFI_WINOGRAD_TILE_FLOPS 1.5e7
+#define KFI_WINOGRAD_TILE_FLOPS 3e7 /* some 200 us: chunks enough to know the next one's pixels */
 
 static inline bool kfi_winograd_fits(const kfi_gathering *g) {
     return !g->exact && g->out % KFI_LANES == 0 && kfi_lands_whole(g) && kfi_gathered_rows(g) > 0 &&
            kfi_winograd_takes(&g->patches);
 }
 
-/* --- weights: 36 matrices (channels, out), each in blocks of KFI_SUM_COLUMNS columns -----------
- */
+/* --- weights: blocks of KFI_SUM_COLUMNS columns, each 36 matrices (channels, columns): in the
+ * order in which they are read
+ * ------------------------------------------------------------------------- */
 
-static inline int64_t kfi_winograd_weight_pitch(const kfi_gathering *g) {
-    return kfi_winograd_pitch(g->patches.channels, g->out);
+/* Floats from one of the 36 matrices of a block to the next. */
+static inline int64_t kfi_winograd_weight_pitch(const kfi_gathering *g, int64_t width) {
+    return kfi_winograd_pitch(g->patches.channels, width);
+}
+
+/* The beginning of the block whose first column is `column`. */
+static inline int64_t kfi_winograd_weight_block(const kfi_gathering *g, int64_t column) {
+    return KFI_POINT_PAIRS * column / KFI_SUM_COLUMNS *
+           kfi_winograd_weight_pitch(g, KFI_SUM_COLUMNS);
 }
 
 static inline int64_t kfi_winograd_weights(const kfi_gathering *g) {
-    return KFI_POINT_PAIRS * kfi_winograd_weight_pitch(g);
+    return kfi_winograd_weight_block(g, kfi_divide_up(g->out, KFI_SUM_COLUMNS) * KFI_SUM_COLUMNS);
 }
 
 /* Channels that make a tile of the transform. */
@@ -49,13 +58,13 @@ KFI_INLINE void kfi_winograd_transform_w(int r, const float *w, int64_t tap_step
 
 static inline void kfi_winograd_prepare(const kfi_gathering *g, int64_t tile, float *prepared) {
     const int64_t channels = g->patches.channels, tap_step = channels * g->out;
-    const int64_t pitch = kfi_winograd_weight_pitch(g);
     const kfi_range part = kfi_tile_range(channels, kfi_winograd_weight_step(g), tile);
     for (int64_t c = part.first; c < part.last; c++)
         for (int64_t o = 0; o < g->out; o += KFI_LANES) {
             const int64_t block = o / KFI_SUM_COLUMNS * KFI_SUM_COLUMNS;
             const int64_t row = kfi_smaller(KFI_SUM_COLUMNS, g->out - block);
-            float *to = prepared + block * channels + c * row + (o - block);
+            const int64_t pitch = kfi_winograd_weight_pitch(g, row);
+            float *to = prepared + kfi_winograd_weight_block(g, block) + c * row + (o - block);
             const float *w = g->w + c * g->out + o;
             if (g->patches.axis[1].taps == 3)
                 kfi_winograd_transform_w(3, w, tap_step, to, pitch);
@@ -113,7 +122,7 @@ static inline size_t kfi_winograd_local_bytes(const kfi_gathering *g) {
     const int64_t floats =
         KFI_POINT_PAIRS * (kfi_winograd_pitch(chunk, channels) +
                            kfi_winograd_pitch(chunk, KFI_SUM_COLUMNS) + channels);
-    return (size_t)floats * sizeof(float) + (size_t)chunk * sizeof(float *);
+    return (size_t)floats * sizeof(float);
 }
 
 /* AT v A of one tile's products and a vector of columns, as far as it lies inside. */
@@ -152,26 +161,27 @@ static inline void kfi_winograd_store(const kfi_gathering *g, const kfi_winograd
 
 static inline void kfi_winograd_multiply_chunk(const kfi_gathering *g,
                                                const kfi_winograd_grid *grid, int64_t chunk,
-                                               kfi_range tiles, float *local) {
+                                               kfi_range tiles, kfi_range next, float *local) {
     const int64_t channels = g->patches.channels;
     const int64_t pitch = kfi_winograd_pitch(chunk, channels);
     float *products = local + KFI_POINT_PAIRS * pitch;
     const int64_t products_pitch = kfi_winograd_pitch(chunk, KFI_SUM_COLUMNS);
     float *copy = products + KFI_POINT_PAIRS * products_pitch;
-    kfi_line_table table = {.pointers = (const float **)(void *)(copy + KFI_POINT_PAIRS * channels),
-                            .row = chunk};
     const int64_t count = tiles.last - tiles.first;
-    const int64_t places = kfi_divide_up(count, KFI_SUM_ROWS) * KFI_SUM_ROWS;
-    kfi_winograd_transform_x(&g->patches, grid, tiles, copy, local, pitch);
+    const int64_t rows = kfi_divide_up(count, KFI_SUM_ROWS) * KFI_SUM_ROWS;
+    kfi_winograd_transform_x(&g->patches, grid, kfi_winograd_transform_0_6, tiles, copy, local,
+                             pitch);
+    for (int64_t q = 0; q < KFI_POINT_PAIRS && count < rows; q++)
+        kfi_zero_floats(local + q * pitch + count * channels, (rows - count) * channels);
+    kfi_ahead ahead[2] = {kfi_winograd_places_ahead(&g->patches, grid, tiles, g->to, g->out),
+                          kfi_winograd_pixels_ahead(&g->patches, grid, next)};
     for (int64_t first = 0; first < g->out; first += KFI_SUM_COLUMNS) {
         const int64_t width = kfi_smaller(KFI_SUM_COLUMNS, g->out - first);
-        for (int64_t q = 0; q < KFI_POINT_PAIRS; q++) {
-            for (int64_t i = 0; i < places; i++) /* the last row once more, to fill six */
-                table.pointers[i] = local + q * pitch + kfi_smaller(i, count - 1) * channels;
-            kfi_multiply_lines(width / KFI_LANES, &table, places, 1, channels,
-                               g->prepared + q * kfi_winograd_weight_pitch(g) + first * channels,
-                               width, products + q * products_pitch);
-        }
+        const float *w = g->prepared + kfi_winograd_weight_block(g, first);
+        for (int64_t q = 0; q < KFI_POINT_PAIRS; q++)
+            kfi_multiply_rows(width / KFI_LANES, local + q * pitch, rows, channels,
+                              w + q * kfi_winograd_weight_pitch(g, width), &ahead[ahead->rows <= 0],
+                              products + q * products_pitch);
         kfi_winograd_store(g, grid, tiles, (kfi_range){first, first + width}, products,
                            products_pitch);
     }
@@ -184,7 +194,8 @@ static inline void kfi_winograd_run(const kfi_gathering *g, int64_t tile, void *
     const int64_t last = rows.last * grid.columns;
     for (int64_t first = rows.first * grid.columns; first < last; first += cut.chunk) {
         const kfi_range tiles = {first, kfi_smaller(first + cut.chunk, last)};
-        kfi_winograd_multiply_chunk(g, &grid, cut.chunk, tiles, local);
+        const kfi_range next = {tiles.last, kfi_smaller(tiles.last + cut.chunk, last)};
+        kfi_winograd_multiply_chunk(g, &grid, cut.chunk, tiles, next, local);
     }
 }
 

@@ -3,8 +3,10 @@
  * Like convolution (convolution.h) it is linear in x and in w, and each of the three ops derives
  * into the other two:
  *   depthwise_conv(x, w) = y    ..._data_gradient(dy, w) = dx    ..._weight_gradient(x, dy) = dw
- * Nothing is gained from matrix products: a tap is a product of channels element by element. */
-#include "ops/taps.h"
+ * Nothing is gained from matrix products: a tap is a product of channels element by element, and
+ * taps are added up in registers (tap_lists.h). */
+#include "ops/tap_lists.h"
+#include "ops/tap_rows.h"
 
 enum { MAX_SLICES = 64 };
 
@@ -88,23 +90,71 @@ static int64_t tile_step(const kfi_convolution *c) {
     return kfi_larger(4 * KFI_TILE_ELEMENTS / kfi_larger(products, 1), 1);
 }
 
-typedef struct operands {
-    const float *a, *w;
-    float *out;
-} operands;
+/* For y and for dx: the sums of one place (or pixel) after the other. */
+typedef struct summing {
+    const float *from, *w;
+    int64_t from_width, out; /* floats of a place (or pixel) that is read; channels of y */
+    const int32_t *which;    /* the channel of x behind each of y; NULL: the same        */
+    kfi_tap_list list;
+    float *to;
+    bool added; /* an earlier, full list */
+} summing;
 
-static void add_to_y(const kfi_convolution *c, kfi_touch at, void *context) {
-    const operands *o = context;
-    const int64_t m = c->out, out = c->in * m;
-    const float *x = o->a + at.pixel * c->in, *w = o->w + at.tap * out;
-    float *y = o->out + at.place * out;
-    if (m == 1) {
-#pragma omp simd
-        for (int64_t i = 0; i < out; i++) y[i] += x[i] * w[i];
-        return;
+static void add_listed(summing *s) {
+    kfi_add_list(&s->list, s->which, s->added, s->out, s->to);
+    s->added = true;
+}
+
+static void list_tap(summing *s, int64_t at, int64_t tap) {
+    if (s->list.n == KFI_LIST_TAPS) {
+        add_listed(s);
+        s->list.n = 0;
     }
+    s->list.from[s->list.n] = s->from + at * s->from_width;
+    s->list.w[s->list.n++] = s->w + tap * s->out;
+}
+
+static void list_pixel(const kfi_convolution *c, kfi_touch at, void *context) {
+    (void)c;
+    list_tap(context, at.pixel, at.tap);
+}
+
+static void list_place(const kfi_convolution *c, kfi_touch at, void *context) {
+    (void)c;
+    list_tap(context, at.place, at.tap);
+}
+
+static void begin_list(summing *s) {
+    s->list.n = 0;
+    s->added = false;
+}
+
+/* The same taps, so many floats further. */
+static void move_list(summing *s, int64_t step) {
+    for (int i = 0; i < s->list.n; i++) s->list.from[i] += step;
+}
+
+/* Whether the list of the neighbour before `at` on the last axis, if it is kept whole, needs but be
+ * moved: `inside` are those that all taps touch. */
+static bool can_move(const kfi_convolution *c, kfi_range inside, int64_t at) {
+    return at > inside.first && at < inside.last && kfi_count_taps(c) <= KFI_LIST_TAPS;
+}
+
+/* which[o] = o / m, NULL where m is 1. */
+static const int32_t *find_which(const kfi_convolution *c, int32_t *which) {
+    if (c->out == 1) return NULL;
     for (int64_t i = 0; i < c->in; i++)
-        for (int64_t j = i * m; j < (i + 1) * m; j++) y[j] += x[i] * w[j];
+        for (int64_t j = i * c->out; j < (i + 1) * c->out; j++) which[j] = (int32_t)i;
+    return which;
+}
+
+static size_t bytes_of_channels(const kfi_convolution *c) {
+    return c->out > 1 ? (size_t)(c->in * c->out) * sizeof(float) : 0;
+}
+
+static size_t tile_scratch_forward(const kfi_call *call) {
+    const kfi_convolution c = describe_forward(call);
+    return bytes_of_channels(&c);
 }
 
 static int64_t tiles_forward(const kfi_call *call) {
@@ -113,30 +163,42 @@ static int64_t tiles_forward(const kfi_call *call) {
 }
 
 static void convolve(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
     const kfi_convolution c = describe_forward(call);
     const kfi_range places = kfi_tile_range(kfi_count_places(&c), tile_step(&c), tile);
-    const int64_t out = c.in * c.out;
-    operands o = {kfi_in(call, 0), kfi_in(call, 1), kfi_out(call, 0)};
-    kfi_zero_floats(o.out + places.first * out, (places.last - places.first) * out);
-    for (int64_t place = places.first; place < places.last; place++)
-        kfi_visit_pixels(&c, place, add_to_y, &o);
+    const kfi_window *w = &c.axis[2];
+    const kfi_range inside = {kfi_tap_positions(w, 0).first,
+                              kfi_tap_positions(w, w->kernel - 1).last};
+    summing s = {.from = kfi_in(call, 0),
+                 .w = kfi_in(call, 1),
+                 .from_width = c.in,
+                 .out = c.in * c.out,
+                 .which = find_which(&c, local)};
+    for (int64_t place = places.first; place < places.last; place++) {
+        s.to = kfi_out(call, 0) + place * s.out;
+        if (place > places.first && can_move(&c, inside, place % w->positions)) {
+            move_list(&s, w->stride * c.in);
+        } else {
+            begin_list(&s);
+            kfi_visit_pixels(&c, place, list_pixel, &s);
+        }
+        add_listed(&s);
+        s.added = false;
+    }
+}
+
+static kfi_region region_forward(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_convolution c = describe_forward(call);
+    const kfi_range places = kfi_tile_range(kfi_count_places(&c), tile_step(&c), tile);
+    const int64_t count = (places.last - places.first) * c.in * c.out;
+    return (kfi_region){places.first * c.in * c.out, 1, count, count};
 }
 
 /* --- dx --------------------------------------------------------------------------------------- */
 
-static void add_to_dx(const kfi_convolution *c, kfi_touch at, void *context) {
-    const operands *o = context;
-    const int64_t m = c->out, out = c->in * m;
-    const float *dy = o->a + at.place * out, *w = o->w + at.tap * out;
-    float *dx = o->out + at.pixel * c->in;
-    if (m == 1) {
-#pragma omp simd
-        for (int64_t i = 0; i < out; i++) dx[i] += dy[i] * w[i];
-        return;
-    }
-    for (int64_t i = 0; i < c->in; i++)
-        for (int64_t j = i * m; j < (i + 1) * m; j++) dx[i] += dy[j] * w[j];
+static size_t tile_scratch_data_gradient(const kfi_call *call) {
+    const kfi_convolution c = describe_data_gradient(call);
+    return bytes_of_channels(&c);
 }
 
 static int64_t tiles_data_gradient(const kfi_call *call) {
@@ -144,37 +206,51 @@ static int64_t tiles_data_gradient(const kfi_call *call) {
     return kfi_tile_count(kfi_count_pixels(&c), tile_step(&c));
 }
 
+/* Each channel of x is behind m of y. */
+static void fold(const kfi_convolution *c, const float *sums, float *dx) {
+    for (int64_t i = 0; i < c->in; i++) {
+        float sum = 0;
+        for (int64_t j = 0; j < c->out; j++) sum += sums[i * c->out + j];
+        dx[i] = sum;
+    }
+}
+
 static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
     const kfi_convolution c = describe_data_gradient(call);
     const kfi_range pixels = kfi_tile_range(kfi_count_pixels(&c), tile_step(&c), tile);
-    operands o = {kfi_in(call, 0), kfi_in(call, 1), kfi_out(call, 0)};
-    kfi_zero_floats(o.out + pixels.first * c.in, (pixels.last - pixels.first) * c.in);
-    for (int64_t pixel = pixels.first; pixel < pixels.last; pixel++)
-        kfi_visit_places(&c, pixel, add_to_dx, &o);
-}
-
-/* --- dw: partial sums of slices of places, then their sum ---------------------------------------
- */
-
-typedef struct summands {
-    const float *x, *dy;
-    double *sums;
-} summands;
-
-static void add_to_sums(const kfi_convolution *c, kfi_touch at, void *context) {
-    const summands *s = context;
-    const int64_t m = c->out, out = c->in * m;
-    const float *x = s->x + at.pixel * c->in, *dy = s->dy + at.place * out;
-    double *sums = s->sums + at.tap * out;
-    if (m == 1) {
-#pragma omp simd
-        for (int64_t i = 0; i < out; i++) sums[i] += (double)(x[i] * dy[i]);
-        return;
+    const kfi_window *w = &c.axis[2];
+    const int64_t reach = (w->kernel - 1) * w->dilation;
+    const kfi_range inside = {kfi_larger(reach - w->before, 0),
+                              w->stride == 1 ? w->positions - w->before : 0};
+    summing s = {.from = kfi_in(call, 0),
+                 .w = kfi_in(call, 1),
+                 .from_width = c.in * c.out,
+                 .out = c.in * c.out};
+    for (int64_t pixel = pixels.first; pixel < pixels.last; pixel++) {
+        float *dx = kfi_out(call, 0) + pixel * c.in;
+        s.to = c.out > 1 ? local : dx;
+        if (pixel > pixels.first && can_move(&c, inside, pixel % w->size)) {
+            move_list(&s, s.out);
+        } else {
+            begin_list(&s);
+            kfi_visit_places(&c, pixel, list_place, &s);
+        }
+        add_listed(&s);
+        s.added = false;
+        if (c.out > 1) fold(&c, s.to, dx);
     }
-    for (int64_t i = 0; i < c->in; i++)
-        for (int64_t j = i * m; j < (i + 1) * m; j++) sums[j] += (double)(x[i] * dy[j]);
 }
+
+static kfi_region region_data_gradient(const kfi_call *call, int stage, int64_t tile) {
+    (void)stage;
+    const kfi_convolution c = describe_data_gradient(call);
+    const kfi_range pixels = kfi_tile_range(kfi_count_pixels(&c), tile_step(&c), tile);
+    const int64_t count = (pixels.last - pixels.first) * c.in;
+    return (kfi_region){pixels.first * c.in, 1, count, count};
+}
+
+/* --- dw: partial sums of slices of places (tap_rows.h), then their sum --------------------------
+ */
 
 static int64_t count_weights(const kfi_convolution *c) {
     return kfi_count_taps(c) * c->in * c->out;
@@ -194,15 +270,24 @@ static size_t scratch_weight_gradient(const kfi_call *call) {
     return (size_t)(count_slices(&c) * count_weights(&c)) * sizeof(double);
 }
 
-static void sum_slice(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
+static size_t tile_scratch_weight_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_weight_gradient(call);
-    const int64_t weights = count_weights(&c);
+    return bytes_of_channels(&c);
+}
+
+static void sum_slice(const kfi_call *call, int64_t tile, void *local) {
+    const kfi_convolution c = describe_weight_gradient(call);
+    const int64_t weights = count_weights(&c), n2 = c.axis[2].positions;
     const kfi_range places = kfi_slice_range(kfi_count_places(&c), count_slices(&c), tile);
-    summands s = {kfi_in(call, 0), kfi_in(call, 1), (double *)call->scratch + tile * weights};
-    for (int64_t i = 0; i < weights; i++) s.sums[i] = 0;
-    for (int64_t place = places.first; place < places.last; place++)
-        kfi_visit_pixels(&c, place, add_to_sums, &s);
+    const int32_t *which = find_which(&c, local);
+    double *sums = (double *)call->scratch + tile * weights;
+    for (int64_t i = 0; i < weights; i++) sums[i] = 0;
+    for (int64_t place = places.first; place < places.last;) {
+        const int64_t from = place % n2, count = kfi_smaller(n2 - from, places.last - place);
+        kfi_add_tap_rows(&c, kfi_in(call, 0), kfi_in(call, 1), place / n2,
+                         (kfi_range){from, from + count}, which, sums);
+        place += count;
+    }
 }
 
 static int64_t tiles_sum(const kfi_call *call) {
@@ -354,8 +439,10 @@ const kfi_op KFI_OP(depthwise_conv) = {
     .infer = infer_depthwise,
     .stages = {{convolve, tiles_forward}},
     .gradient = derive_forward,
+    .tile_scratch = tile_scratch_forward,
     .cost = cost_forward,
     .examples = forward_examples,
+    .region = region_forward,
 };
 
 const kfi_op KFI_OP(depthwise_conv_data_gradient) = {
@@ -364,8 +451,10 @@ const kfi_op KFI_OP(depthwise_conv_data_gradient) = {
     .infer = infer_data_gradient,
     .stages = {{convolve_back, tiles_data_gradient}},
     .gradient = derive_data_gradient,
+    .tile_scratch = tile_scratch_data_gradient,
     .cost = cost_data_gradient,
     .examples = data_gradient_examples,
+    .region = region_data_gradient,
 };
 
 const kfi_op KFI_OP(depthwise_conv_weight_gradient) = {
@@ -375,6 +464,7 @@ const kfi_op KFI_OP(depthwise_conv_weight_gradient) = {
     .stages = {{sum_slice, tiles_slices}, {add_slices, tiles_sum}},
     .gradient = derive_weight_gradient,
     .scratch = scratch_weight_gradient,
+    .tile_scratch = tile_scratch_weight_gradient,
     .cost = cost_weight_gradient,
     .examples = weight_gradient_examples,
 };

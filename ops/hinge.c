@@ -19,25 +19,14 @@ static float squared_margin(float t, float p, float unused) {
     return above_zero(missing(t, p)) * above_zero(missing(t, p));
 }
 
-static float mean_margin(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(margin, t, p, 0, n) / (float)n;
+static float margin_slope(float t, float p, float unused) {
+    (void)unused;
+    return missing(t, p) < 0 ? 0 : t;
 }
 
-static float mean_squared_margin(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(squared_margin, t, p, 0, n) / (float)n;
-}
-
-static void through_margin(float dscore, const float *t, const float *p, float *dp, int64_t n) {
-    const float scale = -dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = missing(t[i], p[i]) < 0 ? 0 : scale * t[i];
-}
-
-static void through_squared_margin(float dscore, const float *t, const float *p, float *dp,
-                                   int64_t n) {
-    const float scale = -2 * dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = scale * t[i] * above_zero(missing(t[i], p[i]));
+static float squared_margin_slope(float t, float p, float unused) {
+    (void)unused;
+    return t * above_zero(missing(t, p));
 }
 
 /* The largest of the predictions for other classes, and how many are as large. */
@@ -81,19 +70,19 @@ static void through_class_margin(float dscore, const float *t, const float *p, f
 
 static void hinge(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_margin, call, tile);
+    kfi_sum_tile(margin, 1, kfi_row_length(call), call, tile);
 }
 static void hinge_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_margin, call, tile);
+    kfi_slope_tile(margin_slope, -1, kfi_row_length(call), call, tile);
 }
 static void squared_hinge(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_squared_margin, call, tile);
+    kfi_sum_tile(squared_margin, 1, kfi_row_length(call), call, tile);
 }
 static void squared_hinge_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_squared_margin, call, tile);
+    kfi_slope_tile(squared_margin_slope, -2, kfi_row_length(call), call, tile);
 }
 static void categorical_hinge(const kfi_call *call, int64_t tile, void *local) {
     (void)local;

@@ -12,26 +12,19 @@ static float divergence(float t, float p, float unused) {
     return clipped(t) * logf(clipped(t) / clipped(p));
 }
 
-static float total_divergence(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(divergence, t, p, 0, n);
-}
-
-static void through_divergence(float dscore, const float *t, const float *p, float *dp, int64_t n) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float slope = -dscore * clipped(t[i]) / clipped(p[i]);
-        dp[i] = p[i] < KFI_CLIP || p[i] > 1 ? 0 : slope;
-    }
+static float slope(float t, float p, float unused) {
+    (void)unused;
+    return p < KFI_CLIP || p > 1 ? 0 : clipped(t) / clipped(p);
 }
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(total_divergence, call, tile);
+    kfi_sum_tile(divergence, 1, 1, call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_divergence, call, tile);
+    kfi_slope_tile(slope, -1, 1, call, tile);
 }
 
 static kf_status derive(kfi_derivation *d) {

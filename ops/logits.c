@@ -71,15 +71,9 @@ static float binary(float t, float x, float zero) {
     return positive - x * t + log1pf(expf(x > zero ? -x : x));
 }
 
-static float mean_binary(const float *t, const float *x, int64_t n) {
-    return kfi_sum_terms(binary, t, x, 0, n) / (float)n;
-}
-
-static void through_mean_binary(float dscore, const float *t, const float *x, float *dx,
-                                int64_t n) {
-    const float scale = dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dx[i] = scale * (1 / (1 + expf(-x[i])) - t[i]);
+static float binary_slope(float t, float x, float unused) {
+    (void)unused;
+    return 1 / (1 + expf(-x)) - t;
 }
 
 /* --- kernels ---------------------------------------------------------------------------------- */
@@ -106,12 +100,12 @@ static void label_score_gradient(const kfi_call *call, int64_t tile, void *local
 
 static void binary_score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_binary, call, tile);
+    kfi_sum_tile(binary, 1, kfi_row_length(call), call, tile);
 }
 
 static void binary_score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_mean_binary, call, tile);
+    kfi_slope_tile(binary_slope, 1, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive_by(kfi_derivation *d, const char *gradient) {

@@ -39,8 +39,8 @@ enum {
     MAX_DOT = 4096        /* the rows of a stay in the cache */
 };
 
-/* Floats of b up to which panels gain; fewer if they have to be transposed for every tile. */
-enum { PANEL_SECOND = 1024 * 1024, PANEL_TRANSPOSED = 64 * 1024, MIN_PANEL_COLUMNS = 16 };
+/* Floats of b up to which panels gain. */
+enum { PANEL_SECOND = 1024 * 1024, MIN_PANEL_COLUMNS = 16 };
 
 typedef enum way { BLAS, PANELS, SPREAD, DOTS } way;
 
@@ -139,7 +139,6 @@ static way choose_way(const product *p) {
     const bool thin = p->m <= KFI_THIN_ROWS || p->k <= KFI_THIN_ROWS;
     if (thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH) return SPREAD;
     if (p->k == 0 || p->n < MIN_PANEL_COLUMNS) return BLAS;
-    if (p->tb) return p->k * p->n <= PANEL_TRANSPOSED ? PANELS : BLAS;
     const bool deep = p->m * p->n <= MAX_PANEL_SPLIT_OUTPUT && p->k >= 2 * MIN_PANEL_SLICE;
     return deep || p->k * p->n <= PANEL_SECOND ? PANELS : BLAS;
 }

@@ -21,41 +21,31 @@ static float percentage(float t, float p, float unused) {
     return fabsf((t - p) / percentage_of(t));
 }
 
-static float mean_absolute(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(absolute, t, p, 0, n) / (float)n;
+static float absolute_slope(float t, float p, float unused) {
+    (void)unused;
+    return sign(p - t);
 }
 
-static float mean_percentage(const float *t, const float *p, int64_t n) {
-    return 100 * (kfi_sum_terms(percentage, t, p, 0, n) / (float)n);
-}
-
-static void through_absolute(float dscore, const float *t, const float *p, float *dp, int64_t n) {
-    const float scale = dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = scale * sign(p[i] - t[i]);
-}
-
-static void through_percentage(float dscore, const float *t, const float *p, float *dp, int64_t n) {
-    const float scale = 100 * dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = scale * sign(p[i] - t[i]) / percentage_of(t[i]);
+static float percentage_slope(float t, float p, float unused) {
+    (void)unused;
+    return sign(p - t) / percentage_of(t);
 }
 
 static void absolute_score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_absolute, call, tile);
+    kfi_sum_tile(absolute, 1, kfi_row_length(call), call, tile);
 }
 static void absolute_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_absolute, call, tile);
+    kfi_slope_tile(absolute_slope, 1, kfi_row_length(call), call, tile);
 }
 static void percentage_score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_percentage, call, tile);
+    kfi_sum_tile(percentage, 100, kfi_row_length(call), call, tile);
 }
 static void percentage_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_percentage, call, tile);
+    kfi_slope_tile(percentage_slope, 100, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive_absolute(kfi_derivation *d) {

@@ -1,28 +1,24 @@
 /* mean_squared_error(t, p) = mean_i (p_i - t_i)^2;  dp_i = 2 (p_i - t_i) / n dscore */
 #include "ops/scores.h"
 
-static float mean_square(const float *t, const float *p, int64_t n) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += (p[i] - t[i]) * (p[i] - t[i]);
-    return sum / (float)n;
+static float square(float t, float p, float unused) {
+    (void)unused;
+    return (p - t) * (p - t);
 }
 
-static void through_mean_square(float dscore, const float *t, const float *p, float *dp,
-                                int64_t n) {
-    const float scale = 2 * dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = scale * (p[i] - t[i]);
+static float distance(float t, float p, float unused) {
+    (void)unused;
+    return p - t;
 }
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_plain_score_tile(mean_square, call, tile);
+    kfi_sum_tile(square, 1, kfi_row_length(call), call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_mean_square, call, tile);
+    kfi_slope_tile(distance, 2, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive(kfi_derivation *d) {
@@ -39,18 +35,28 @@ static kf_status derive(kfi_derivation *d) {
 static const kfi_example examples[] = {
     {.name = "rows", .n_in = 2, .in = {TARGET(2, {3, 5}), X(2, {3, 5})}},
     {.name = "time steps", .n_in = 2, .in = {TARGET(3, {2, 3, 1}), X(3, {2, 3, 1})}},
+    {.name = "pairs", .n_in = 2, .in = {TARGET(2, {5, 2}), X(2, {5, 2})}},
     {.name = "colours", .n_in = 2, .in = {TARGET(3, {3, 7, 3}), X(3, {3, 7, 3})}},
     {.name = "large", .n_in = 2, .large = true, .in = {TARGET(2, {999, 101}), X(2, {999, 101})}},
+    {.name = "large, colours",
+     .n_in = 2,
+     .large = true,
+     .in = {TARGET(4, {3, 97, 101, 3}), X(4, {3, 97, 101, 3})}},
     {0},
 };
 static const kfi_example gradient_examples[] = {
     {.name = "rows", .n_in = 3, .in = {X(1, {3}), X(2, {3, 5}), X(2, {3, 5})}},
     {.name = "time steps", .n_in = 3, .in = {X(2, {2, 3}), X(3, {2, 3, 1}), X(3, {2, 3, 1})}},
+    {.name = "pairs", .n_in = 3, .in = {X(1, {5}), X(2, {5, 2}), X(2, {5, 2})}},
     {.name = "colours", .n_in = 3, .in = {X(2, {3, 7}), X(3, {3, 7, 3}), X(3, {3, 7, 3})}},
     {.name = "large",
      .n_in = 3,
      .large = true,
      .in = {X(1, {999}), X(2, {999, 101}), X(2, {999, 101})}},
+    {.name = "large, colours",
+     .n_in = 3,
+     .large = true,
+     .in = {X(3, {3, 97, 101}), X(4, {3, 97, 101, 3}), X(4, {3, 97, 101, 3})}},
     {0},
 };
 

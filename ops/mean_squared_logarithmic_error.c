@@ -16,28 +16,20 @@ static float squared_difference(float t, float p, float unused) {
     return d * d;
 }
 
-static float mean_square(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(squared_difference, t, p, 0, n) / (float)n;
-}
-
-static void through_mean_square(float dscore, const float *t, const float *p, float *dp,
-                                int64_t n) {
-    const float scale = 2 * dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float slope = scale * difference(t[i], p[i]) / raised(p[i]);
-        dp[i] = p[i] < KFI_CLIP ? 0 : slope;
-    }
+static float slope(float t, float p, float unused) {
+    (void)unused;
+    const float through = difference(t, p) / raised(p);
+    return p < KFI_CLIP ? 0 : through;
 }
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_square, call, tile);
+    kfi_sum_tile(squared_difference, 1, kfi_row_length(call), call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_mean_square, call, tile);
+    kfi_slope_tile(slope, 2, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive(kfi_derivation *d) {

@@ -149,8 +149,8 @@ struct kfi_op {
     int8_t index_input, index_of, index_axis;
 };
 
-/* The op of that name at the SIMD level of this machine (KF_SIMD=portable|v3|v4 forces one that the
- * machine has); NULL if there is none. */
+/* The op of that name at the SIMD level of this machine (KF_SIMD=portable|v2|v3|v4 forces one that
+ * the machine has); NULL if there is none. */
 const kfi_op *kfi_op_find(const char *name);
 const char *kfi_simd_level(void);
 

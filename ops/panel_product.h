@@ -8,7 +8,7 @@
 
 #include "ops/kernels/gemm.h"
 #include "ops/tiles.h"
-#include "ops/vectors.h"
+#include "ops/vector_transpose.h"
 
 /* A matrix: rows `row` apart. */
 typedef struct kfi_rows_of {
@@ -33,14 +33,11 @@ typedef struct kfi_panel_product {
     bool accumulate;
 } kfi_panel_product;
 
-/* `rows` rows of c, `vectors` vectors wide. */
+/* `rows` rows of c, `vectors` vectors wide. Sums begin at zero, so that in a long product the parts
+ * of each panel are added up, which rounds less than one sum through all. */
 KFI_INLINE void kfi_panel_sums(const int rows, const int vectors, const kfi_panel_product *p) {
     const kfi_strided a = p->a;
-    kfi_vector sum[KFI_SUM_ROWS][KFI_VECTORS];
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] =
-                p->accumulate ? kfi_load(p->c + i * p->c_row + v * KFI_LANES) : (kfi_vector){0};
+    kfi_vector sum[KFI_SUM_ROWS][KFI_VECTORS] = {0};
     const float *w = p->panel.data, *const next = p->next;
     for (int64_t l = 0; l < p->depth; l++, w += p->panel.row) {
         kfi_vector factor[KFI_VECTORS];
@@ -52,7 +49,10 @@ KFI_INLINE void kfi_panel_sums(const int rows, const int vectors, const kfi_pane
         }
     }
     for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++) kfi_store(p->c + i * p->c_row + v * KFI_LANES, sum[i][v]);
+        for (int v = 0; v < vectors; v++) {
+            float *c = p->c + i * p->c_row + v * KFI_LANES;
+            kfi_store(c, p->accumulate ? kfi_load(c) + sum[i][v] : sum[i][v]);
+        }
 }
 
 /* The next `rows` rows, as long as there are so many. */
@@ -114,18 +114,14 @@ static inline void kfi_multiply_columns(int64_t columns, const kfi_panel_product
 
 /* --- packing ---------------------------------------------------------------------------------- */
 
-/* A panel of n columns, from the upper left of w; or of its transpose, line of cache by line. */
+/* A panel of n columns, from the upper left of w; or of its transpose. */
 static inline void kfi_pack_panel(kfi_rows_of w, bool transpose, int64_t depth, int64_t n,
                                   float *to) {
-    enum { AT_ONCE = 16 };
     const int64_t width = kfi_whole_vectors(n);
     if (n < width) memset(to, 0, (size_t)(depth * width) * sizeof *to);
+    if (transpose) kfi_transpose_block(w.data, w.row, n, depth, to, width);
     for (int64_t l = 0; !transpose && l < depth; l++)
         memcpy(to + l * width, w.data + l * w.row, (size_t)n * sizeof *to);
-    for (int64_t first = 0; transpose && first < depth; first += AT_ONCE)
-        for (int64_t j = 0; j < n; j++)
-            for (int64_t l = first; l < kfi_smaller(first + AT_ONCE, depth); l++)
-                to[l * width + j] = w.data[j * w.row + l];
 }
 
 /* --- whole products --------------------------------------------------------------------------- */
@@ -173,10 +169,9 @@ static inline void kfi_multiply_block(const kfi_product *p, int64_t l, int64_t j
 
 /* `local` is KFI_PANEL_LOCAL_BYTES for the call alone. */
 static inline void kfi_multiply_on_panels(const kfi_product *p, float *local) {
-    const int64_t at_once = p->transpose_b ? p->m : KFI_PANEL_ROWS; /* transposing costs most */
-    for (int64_t i = 0; i < p->m; i += at_once) {
+    for (int64_t i = 0; i < p->m; i += KFI_PANEL_ROWS) {
         kfi_product rows = *p;
-        rows.m = kfi_smaller(at_once, p->m - i);
+        rows.m = kfi_smaller(KFI_PANEL_ROWS, p->m - i);
         rows.a += i * (p->transpose_a ? 1 : p->a_row);
         rows.c += i * p->c_row;
         for (int64_t l = 0; l < p->k; l += KFI_PANEL_DEPTH)

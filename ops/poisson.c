@@ -7,24 +7,19 @@ static float likelihood(float t, float p, float unused) {
     return p - t * logf(p + KFI_CLIP);
 }
 
-static float mean_likelihood(const float *t, const float *p, int64_t n) {
-    return kfi_sum_terms(likelihood, t, p, 0, n) / (float)n;
-}
-
-static void through_likelihood(float dscore, const float *t, const float *p, float *dp, int64_t n) {
-    const float scale = dscore / (float)n;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) dp[i] = scale * (1 - t[i] / (p[i] + KFI_CLIP));
+static float slope(float t, float p, float unused) {
+    (void)unused;
+    return 1 - t / (p + KFI_CLIP);
 }
 
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(mean_likelihood, call, tile);
+    kfi_sum_tile(likelihood, 1, kfi_row_length(call), call, tile);
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_likelihood, call, tile);
+    kfi_slope_tile(slope, 1, kfi_row_length(call), call, tile);
 }
 
 static kf_status derive(kfi_derivation *d) {

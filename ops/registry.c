@@ -18,6 +18,11 @@
 #define KFI_LEVEL_TABLE ops_v3
 #include "ops/level_table.h"
 #endif
+#ifdef KFI_HAS_V2
+#define KFI_LEVEL       v2
+#define KFI_LEVEL_TABLE ops_v2
+#include "ops/level_table.h"
+#endif
 #define KFI_LEVEL       portable
 #define KFI_LEVEL_TABLE ops_portable
 #include "ops/level_table.h"
@@ -25,6 +30,12 @@
 enum { N_OPS = sizeof ops_portable / sizeof ops_portable[0] - 1 };
 
 /* The features that tell the x86-64 levels apart; no CPU has these without the level's others. */
+#ifdef KFI_HAS_V2
+static bool has_v2(void) {
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
+           __builtin_cpu_supports("popcnt");
+}
+#endif
 #ifdef KFI_HAS_V3
 static bool has_v3(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -53,6 +64,9 @@ static const level levels[] = {
 #endif
 #ifdef KFI_HAS_V3
     {"v3", has_v3, ops_v3},
+#endif
+#ifdef KFI_HAS_V2
+    {"v2", has_v2, ops_v2},
 #endif
     {"portable", has_portable, ops_portable},
 };

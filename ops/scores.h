@@ -121,47 +121,12 @@ KFI_INLINE void kfi_score_tile(kfi_row_score *f, const kfi_call *call, int64_t t
         kfi_out(call, 0)[row] = f(kfi_in(call, 0) + row * n, kfi_in(call, 1) + row * n, n);
 }
 
-/* Short rows of a length that the compiler knows are vectorised beside each other: for scores that
- * are plain loops. */
-KFI_INLINE void kfi_score_each(kfi_row_score *f, const kfi_call *call, kfi_span span, int64_t n) {
-    const float *t = kfi_in(call, 0), *p = kfi_in(call, 1);
-    float *score = kfi_out(call, 0);
-#pragma omp simd
-    for (int64_t row = span.begin; row < span.end; row++)
-        score[row] = f(t + row * n, p + row * n, n);
-}
-
-KFI_INLINE void kfi_plain_score_tile(kfi_row_score *f, const kfi_call *call, int64_t tile) {
-    const int64_t n = kfi_score_rows(call).n;
-    const kfi_span span = kfi_score_span(call, tile);
-    if (n == 1)
-        kfi_score_each(f, call, span, 1);
-    else if (n == 3)
-        kfi_score_each(f, call, span, 3);
-    else
-        kfi_score_tile(f, call, tile);
-}
-
-KFI_INLINE void kfi_gradient_each(kfi_row_gradient *f, const kfi_call *call, kfi_span span,
-                                  int64_t n) {
-    const float *dscore = kfi_in(call, 0), *t = kfi_in(call, 1), *p = kfi_in(call, 2);
-    float *dp = kfi_out(call, 0);
-#pragma omp simd
-    for (int64_t row = span.begin; row < span.end; row++)
-        f(dscore[row], t + row * n, p + row * n, dp + row * n, n);
-}
-
 KFI_INLINE void kfi_gradient_tile(kfi_row_gradient *f, const kfi_call *call, int64_t tile) {
     const int64_t n = kfi_score_rows(call).n;
     const kfi_span span = kfi_score_span(call, tile);
-    if (n == 1)
-        kfi_gradient_each(f, call, span, 1);
-    else if (n == 3)
-        kfi_gradient_each(f, call, span, 3);
-    else
-        for (int64_t row = span.begin; row < span.end; row++)
-            f(kfi_in(call, 0)[row], kfi_in(call, 1) + row * n, kfi_in(call, 2) + row * n,
-              kfi_out(call, 0) + row * n, n);
+    for (int64_t row = span.begin; row < span.end; row++)
+        f(kfi_in(call, 0)[row], kfi_in(call, 1) + row * n, kfi_in(call, 2) + row * n,
+          kfi_out(call, 0) + row * n, n);
 }
 
 KFI_INLINE void kfi_label_score_tile(kfi_label_score *f, const kfi_call *call, int64_t tile) {
@@ -179,10 +144,13 @@ KFI_INLINE void kfi_label_gradient_tile(kfi_label_gradient *f, const kfi_call *c
           kfi_out(call, 0) + row * n, n);
 }
 
-/* The sum of f(t_i, p_i, s) over a row. The last few go through the same vector code in a padded
- * block, whose other terms are left out. */
+/* --- scores that are sums of terms ------------------------------------------------------------ */
+
+/* A term of a row, or its derivative; s is the same for all of the row. */
 typedef float kfi_term(float t, float p, float s);
 
+/* The sum of f(t_i, p_i, s) over a row. The last few go through the same vector code in a padded
+ * block, whose other terms are left out. */
 KFI_INLINE float kfi_sum_terms(kfi_term *f, const float *t, const float *p, float s, int64_t n) {
     const int64_t whole = n - n % KFI_BLOCK;
     float term[KFI_BLOCK] = {0}, sum = 0;
@@ -200,6 +168,120 @@ KFI_INLINE float kfi_sum_terms(kfi_term *f, const float *t, const float *p, floa
     for (int64_t j = 0; j < n - whole; j++) sum += term[j];
     return sum;
 }
+
+/* Rows may be shorter than a vector (a unit, three colours), so terms are computed for many rows at
+ * a time, as if they were one. */
+enum { KFI_TERMS = 1024 };
+
+/* term_i = f(t_i, p_i, 0) for n elements; the last few in a padded block. */
+KFI_INLINE void kfi_find_terms(kfi_term *f, const float *t, const float *p, float *term,
+                               int64_t n) {
+    const int64_t whole = n - n % KFI_BLOCK, rest = n - whole;
+    for (int64_t i = 0; i < whole; i += KFI_BLOCK) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++) term[i + j] = f(t[i + j], p[i + j], 0);
+    }
+    if (rest == 0) return;
+    float last_t[KFI_BLOCK] = {0}, last_p[KFI_BLOCK] = {0};
+    memcpy(last_t, t + whole, (size_t)rest * sizeof(float));
+    memcpy(last_p, p + whole, (size_t)rest * sizeof(float));
+#pragma omp simd
+    for (int j = 0; j < KFI_BLOCK; j++) last_t[j] = f(last_t[j], last_p[j], 0);
+    memcpy(term + whole, last_t, (size_t)rest * sizeof(float));
+}
+
+/* score_r = by * (sum of row r / over); vectorised where the compiler knows n. */
+KFI_INLINE void kfi_add_up(int64_t n, const float *term, int64_t rows, float by, float over,
+                           float *score) {
+#pragma omp simd
+    for (int64_t r = 0; r < rows; r++) {
+        float sum = term[r * n];
+        for (int64_t i = 1; i < n; i++) sum += term[r * n + i];
+        score[r] = by * (sum / over);
+    }
+}
+
+static inline void kfi_add_up_rows(int64_t n, const float *term, int64_t rows, float by, float over,
+                                   float *score) {
+    if (n == 1)
+        kfi_add_up(1, term, rows, by, over, score);
+    else if (n == 2)
+        kfi_add_up(2, term, rows, by, over, score);
+    else if (n == 3)
+        kfi_add_up(3, term, rows, by, over, score);
+    else
+        for (int64_t r = 0; r < rows; r++, term += n) {
+            float sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (int64_t i = 0; i < n; i++) sum += term[i];
+            score[r] = by * (sum / over);
+        }
+}
+
+/* score = by * (sum_i f(t_i, p_i) / over), for each row of a tile. */
+KFI_INLINE void kfi_sum_tile(kfi_term *f, float by, float over, const kfi_call *call,
+                             int64_t tile) {
+    const int64_t n = kfi_score_rows(call).n;
+    const kfi_span span = kfi_score_span(call, tile);
+    const float *t = kfi_in(call, 0), *p = kfi_in(call, 1);
+    float *score = kfi_out(call, 0), term[KFI_TERMS];
+    const int64_t at_once = n > 0 && n < KFI_TERMS ? KFI_TERMS / n : 1;
+    for (int64_t row = span.begin; row < span.end; row += at_once) {
+        const int64_t rows = span.end - row < at_once ? span.end - row : at_once;
+        if (at_once == 1) {
+            score[row] = by * (kfi_sum_terms(f, t + row * n, p + row * n, 0, n) / over);
+            continue;
+        }
+        kfi_find_terms(f, t + row * n, p + row * n, term, rows * n);
+        kfi_add_up_rows(n, term, rows, by, over, score + row);
+    }
+}
+
+/* dp_i = by * dscore_r / over * slope_i of row r. */
+KFI_INLINE void kfi_hand_down(int64_t n, const float *dscore, const float *slope, int64_t rows,
+                              float by, float over, float *dp) {
+#pragma omp simd
+    for (int64_t r = 0; r < rows; r++) {
+        const float scale = by * dscore[r] / over;
+        for (int64_t i = 0; i < n; i++) dp[r * n + i] = scale * slope[r * n + i];
+    }
+}
+
+static inline void kfi_hand_down_rows(int64_t n, const float *dscore, const float *slope,
+                                      int64_t rows, float by, float over, float *dp) {
+    if (n == 1)
+        kfi_hand_down(1, dscore, slope, rows, by, over, dp);
+    else if (n == 2)
+        kfi_hand_down(2, dscore, slope, rows, by, over, dp);
+    else if (n == 3)
+        kfi_hand_down(3, dscore, slope, rows, by, over, dp);
+    else
+        kfi_hand_down(n, dscore, slope, rows, by, over, dp);
+}
+
+/* The derivative of kfi_sum_tile, f being that of a term: dp_i = by * dscore / over * f(t_i, p_i).
+ * dp may be p. */
+KFI_INLINE void kfi_slope_tile(kfi_term *f, float by, float over, const kfi_call *call,
+                               int64_t tile) {
+    const int64_t n = kfi_score_rows(call).n;
+    const kfi_span span = kfi_score_span(call, tile);
+    const float *dscore = kfi_in(call, 0), *t = kfi_in(call, 1), *p = kfi_in(call, 2);
+    float *dp = kfi_out(call, 0), slope[KFI_TERMS];
+    const int64_t at_once = n > 0 && n < KFI_TERMS ? KFI_TERMS / n : 1;
+    for (int64_t row = span.begin; row < span.end; row += at_once) {
+        const int64_t rows = span.end - row < at_once ? span.end - row : at_once;
+        for (int64_t from = 0; from < n; from += KFI_TERMS) {
+            const int64_t width = n - from < KFI_TERMS ? n - from : KFI_TERMS, at = row * n + from;
+            kfi_find_terms(f, t + at, p + at, slope, rows * width);
+            kfi_hand_down_rows(width, dscore + row, slope, rows, by, over, dp + at);
+        }
+    }
+}
+
+/* What a mean is divided by. */
+static inline float kfi_row_length(const kfi_call *call) { return (float)kfi_score_rows(call).n; }
+
+/* --- costs ------------------------------------------------------------------------------------ */
 
 /* `flops` for each element of the predictions. */
 static inline kfi_cost kfi_score_cost(const kfi_call *call, double flops) {

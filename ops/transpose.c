@@ -1,10 +1,11 @@
 /* transpose: output axis i is input axis permutation[i]; the derivative is the inverse permutation.
  * Where the last axis stays last, whole runs are copied. Otherwise blocks of the input's innermost
- * axis against the output's are turned, so that both sides use each cache line whole. */
+ * axis against the output's are turned, square by square, so that both sides use whole lines. */
 #include "ops/attributes.h"
 #include "ops/axes.h"
 #include "ops/checks.h"
 #include "ops/elements.h"
+#include "ops/vector_transpose.h"
 
 static kf_status infer(kfi_shaping *shaping) {
     const kf_status status = kfi_expect_inputs(shaping, 1);
@@ -59,7 +60,7 @@ static void copy_runs(const kfi_axes *axes, const word *x, word *y, kfi_span spa
 
 /* A block: up to ROWS of the axis on which the input is contiguous, by up to COLUMNS of the
  * output's innermost axis, at one index of all other axes. */
-enum { ROWS = 32, COLUMNS = 1024, TURN = 16 };
+enum { ROWS = 32, COLUMNS = 1024 };
 
 typedef struct blocking {
     int row_axis;
@@ -86,16 +87,6 @@ static blocking blocks_of(const kfi_axes *axes) {
     return blocks;
 }
 
-/* y[r][c] = x[c][r] over rows x columns */
-static void turn(const word *x, int64_t x_stride, word *y, int64_t y_stride, int64_t rows,
-                 int64_t columns) {
-    for (int64_t first = 0; first < columns; first += TURN) {
-        const int64_t end = first + TURN < columns ? first + TURN : columns;
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = first; c < end; c++) y[r * y_stride + c] = x[c * x_stride + r];
-    }
-}
-
 static void turn_block(const kfi_axes *axes, const blocking *blocks, const word *x, word *y,
                        int64_t block) {
     const int64_t column = block % blocks->column_blocks * COLUMNS;
@@ -112,8 +103,8 @@ static void turn_block(const kfi_axes *axes, const blocking *blocks, const word 
         block /= axes->size[i];
     }
     const int64_t rows = axes->size[blocks->row_axis] - row, columns = axes->size[0] - column;
-    turn(x, axes->a_stride[0], y, blocks->y_stride[blocks->row_axis], rows < ROWS ? rows : ROWS,
-         columns < COLUMNS ? columns : COLUMNS);
+    kfi_transpose_block((const float *)x, axes->a_stride[0], columns < COLUMNS ? columns : COLUMNS,
+                        rows < ROWS ? rows : ROWS, (float *)y, blocks->y_stride[blocks->row_axis]);
 }
 
 static int64_t tiles(const kfi_call *call) {

@@ -7,6 +7,8 @@
 #include "ops/checks.h"
 #include "ops/elements.h"
 
+#include <math.h>
+
 enum { KFI_HYPER = 4 };
 
 /* w and each slot come out under their own shapes, which are all w's. */
@@ -30,6 +32,44 @@ static inline kf_status kfi_infer_update(kfi_shaping *shaping, int slots) {
 
 /* The learning rate of this step. */
 static inline float kfi_rate(const kfi_call *call) { return kfi_in(call, 2)[0]; }
+
+/* Rows of an embedding that a batch does not name have a gradient of zero, and most rows are such.
+ * Where an update leaves a weight without a gradient as it is, whole blocks of them are passed
+ * over: neither they nor a root and a quotient for each cost anything then. */
+enum { KFI_UPDATE_BLOCK = 512 };
+
+static inline bool kfi_has_gradient(const float *g, int64_t n) {
+    int32_t any = 0;
+#pragma omp simd reduction(| : any)
+    for (int64_t i = 0; i < n; i++) any |= g[i] != 0;
+    return any != 0;
+}
+
+/* lr * 0 / (root + epsilon) is 0 whatever the root. */
+static inline bool kfi_may_skip(const kfi_call *call) {
+    const kfi_update *by = call->attributes;
+    return by->epsilon > 0 && isfinite(kfi_rate(call));
+}
+
+typedef void kfi_update_part(const kfi_call *call, kfi_span span, bool has_gradient);
+
+/* The part of a tile, block by block. */
+KFI_INLINE void kfi_update_blocks(kfi_update_part *update, const kfi_call *call, int64_t tile) {
+    const kfi_span all = kfi_element_span(call, tile);
+    const float *g = kfi_in(call, 1);
+    const bool may_skip = kfi_may_skip(call);
+    for (kfi_span part = {all.begin, all.begin}; part.end < all.end; part.begin = part.end) {
+        part.end =
+            all.end - part.begin < KFI_UPDATE_BLOCK ? all.end : part.begin + KFI_UPDATE_BLOCK;
+        update(call, part, !may_skip || kfi_has_gradient(g + part.begin, part.end - part.begin));
+    }
+}
+
+/* Where a block has no gradient: nothing to do in place. */
+static inline void kfi_keep(const float *from, float *to, kfi_span span) {
+    if (from != to)
+        memcpy(to + span.begin, from + span.begin, (size_t)(span.end - span.begin) * sizeof *to);
+}
 
 #define KFI_W(...)                                                                                 \
     {                                                                                              \

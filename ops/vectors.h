@@ -25,6 +25,13 @@ typedef float kfi_loose_vector
 static inline kfi_vector kfi_load(const float *from) { return *(const kfi_loose_vector *)from; }
 static inline void kfi_store(float *to, kfi_vector value) { *(kfi_loose_vector *)to = value; }
 
+/* Lane by lane a > b ? a : b. */
+typedef int32_t kfi_lane_mask __attribute__((vector_size(KFI_LANES * sizeof(int32_t))));
+static inline kfi_vector kfi_larger_lanes(kfi_vector a, kfi_vector b) {
+    const kfi_lane_mask mask = a > b;
+    return (kfi_vector)(((kfi_lane_mask)a & mask) | ((kfi_lane_mask)b & ~mask));
+}
+
 /* `count` rounded up to whole vectors. */
 static inline int64_t kfi_whole_vectors(int64_t count) {
     return (count + KFI_LANES - 1) / KFI_LANES * KFI_LANES;

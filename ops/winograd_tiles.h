@@ -6,9 +6,10 @@
 
 #include "ops/patches.h"
 #include "ops/winograd.h"
+#include "ops/winograd_product.h"
 
 enum {
-    KFI_WINOGRAD_CHUNK = 48,             /* tiles; a multiple of KFI_SUM_ROWS                 */
+    KFI_WINOGRAD_CHUNK = 30,             /* tiles; a multiple of KFI_SUM_ROWS                 */
     KFI_WINOGRAD_BYTES = 3 * 512 * 1024, /* of the 36 matrices of a chunk, rather in L2 */
     KFI_WINOGRAD_GAP = 16, /* floats between matrices: whole pages apart, their rows would contend
                               for the same few lines of the L1 cache */
@@ -111,16 +112,24 @@ static inline const float *kfi_winograd_pixels(const float *image, const int64_t
     return copy;
 }
 
-/* BT x B of one tile, into row `row` of the 36 matrices. */
-static inline void kfi_winograd_transform_pixels(const float *x, int64_t step, int64_t channels,
-                                                 float *to, int64_t pitch) {
+/* Some rows of the six by six points. */
+typedef struct kfi_winograd_points {
+    int first, rows;
+} kfi_winograd_points;
+
+/* These rows of BT x B of one tile, into a row of each of 6 * points.rows matrices. */
+KFI_INLINE void kfi_winograd_transform_points(kfi_winograd_points points, const float *x,
+                                              int64_t step, int64_t channels, float *to,
+                                              int64_t pitch) {
     for (int64_t c = 0; c < channels; c += KFI_LANES) {
-        kfi_vector d[KFI_POINTS], half[KFI_POINT_PAIRS], whole[KFI_POINTS];
+        kfi_vector d[KFI_POINTS], column[KFI_POINTS], half[KFI_POINT_PAIRS], whole[KFI_POINTS];
         for (int j = 0; j < KFI_POINTS; j++) {
             for (int i = 0; i < KFI_POINTS; i++) d[i] = kfi_load(x + i * step + j * channels + c);
-            kfi_winograd_input(d, 1, half + j, KFI_POINTS);
+            kfi_winograd_input(d, 1, column, 1);
+            for (int i = 0; i < points.rows; i++)
+                half[i * KFI_POINTS + j] = column[points.first + i];
         }
-        for (int i = 0; i < KFI_POINTS; i++) {
+        for (int i = 0; i < points.rows; i++) {
             kfi_winograd_input(half + i * KFI_POINTS, 1, whole, 1);
             for (int j = 0; j < KFI_POINTS; j++)
                 kfi_store(to + (i * KFI_POINTS + j) * pitch + c, whole[j]);
@@ -128,11 +137,22 @@ static inline void kfi_winograd_transform_pixels(const float *x, int64_t step, i
     }
 }
 
-/* The tiles [tiles.first, tiles.last) of x as 36 matrices (tiles, channels). `copy` has room for
- * one tile's pixels. */
+/* Each is of constant points, so that it computes what these need and no more. */
+typedef void kfi_winograd_transform(const float *x, int64_t step, int64_t channels, float *to,
+                                    int64_t pitch);
+#define KFI_WINOGRAD_TRANSFORM(first, rows)                                                        \
+    static void kfi_winograd_transform_##first##_##rows(                                           \
+        const float *x, int64_t step, int64_t channels, float *to, int64_t pitch) {                \
+        kfi_winograd_transform_points((kfi_winograd_points){first, rows}, x, step, channels, to,   \
+                                      pitch);                                                      \
+    }
+KFI_WINOGRAD_TRANSFORM(0, 6)
+
+/* The tiles [tiles.first, tiles.last) of x as matrices (tiles, channels), one for each point.
+ * `copy` has room for one tile's pixels. */
 static inline void kfi_winograd_transform_x(const kfi_patches *p, const kfi_winograd_grid *grid,
-                                            kfi_range tiles, float *copy, float *to,
-                                            int64_t pitch) {
+                                            kfi_winograd_transform *transform, kfi_range tiles,
+                                            float *copy, float *to, int64_t pitch) {
     const int64_t sizes[2] = {p->axis[1].size, p->axis[2].size};
     for (int64_t tile = tiles.first; tile < tiles.last; tile++, to += p->channels) {
         const kfi_winograd_place at = kfi_winograd_place_of(grid, tile);
@@ -140,8 +160,52 @@ static inline void kfi_winograd_transform_x(const kfi_patches *p, const kfi_wino
         const float *x = kfi_winograd_pixels(
             p->source + at.plane * sizes[0] * sizes[1] * p->channels, sizes, p->channels,
             at.row + p->axis[1].first, at.column + p->axis[2].first, KFI_POINTS, copy, &step);
-        kfi_winograd_transform_pixels(x, step, p->channels, to, pitch);
+        transform(x, step, p->channels, to, pitch);
     }
+}
+
+/* Beside the work on some tiles, what to ask memory for: `rows` x `columns` pixels of an image from
+ * (row, column) on, as far as they are inside. */
+static inline kfi_ahead kfi_winograd_ahead(const float *image, const int64_t sizes[2],
+                                           int64_t channels, int64_t row, int64_t rows,
+                                           int64_t column, int64_t columns) {
+    const int64_t top = kfi_clamp(row, 0, sizes[0]), left = kfi_clamp(column, 0, sizes[1]);
+    return (kfi_ahead){.row = image + (top * sizes[1] + left) * channels,
+                       .rows = kfi_clamp(row + rows, top, sizes[0]) - top,
+                       .width = (kfi_clamp(column + columns, left, sizes[1]) - left) * channels,
+                       .step = sizes[1] * channels};
+}
+
+/* The pixels or places of these tiles: `size` of an axis to a tile, from `first` on. */
+static inline kfi_ahead kfi_winograd_tiles_ahead(const kfi_winograd_grid *grid, kfi_range tiles,
+                                                 const float *source, const int64_t sizes[2],
+                                                 int64_t channels, const int64_t first[2],
+                                                 int64_t size) {
+    const int64_t count = tiles.last - tiles.first;
+    if (count <= 0) return (kfi_ahead){0};
+    const kfi_winograd_place at = kfi_winograd_place_of(grid, tiles.first);
+    const int64_t left = at.column / grid->m;
+    const bool one = left + count <= grid->columns; /* row of tiles; else whole rows */
+    const int64_t rows = kfi_divide_up(left + count, grid->columns);
+    return kfi_winograd_ahead(source + at.plane * sizes[0] * sizes[1] * channels, sizes, channels,
+                              at.row + first[0], (rows - 1) * grid->m + size,
+                              (one ? at.column : 0) + first[1],
+                              one ? (count - 1) * grid->m + size : sizes[1] + size);
+}
+
+static inline kfi_ahead kfi_winograd_pixels_ahead(const kfi_patches *p,
+                                                  const kfi_winograd_grid *grid, kfi_range tiles) {
+    return kfi_winograd_tiles_ahead(
+        grid, tiles, p->source, (const int64_t[]){p->axis[1].size, p->axis[2].size}, p->channels,
+        (const int64_t[]){p->axis[1].first, p->axis[2].first}, KFI_POINTS);
+}
+
+static inline kfi_ahead kfi_winograd_places_ahead(const kfi_patches *p,
+                                                  const kfi_winograd_grid *grid, kfi_range tiles,
+                                                  const float *places, int64_t columns) {
+    return kfi_winograd_tiles_ahead(grid, tiles, places,
+                                    (const int64_t[]){p->axis[1].positions, p->axis[2].positions},
+                                    columns, (const int64_t[]){0, 0}, grid->m);
 }
 
 #endif

@@ -20,6 +20,9 @@ static const problem depthwise[] = {
     {"1-D causal", 3, {10, 0}, 2, {3, 0}, 4, {1, 0}, {2, 0}, KFI_CAUSAL},
     {"1-D stride 2 same", 3, {9, 0}, 2, {4, 0}, 2, {2, 0}, {1, 0}, KFI_SAME},
     {"many slices", 3, {61, 59}, 40, {3, 3}, 40, {1, 1}, {1, 1}, KFI_SAME},
+    {"more taps than a list has", 1, {12, 11}, 3, {9, 8}, 3, {1, 1}, {1, 1}, KFI_SAME},
+    {"whole vectors and a rest", 1, {5, 6}, 83, {3, 2}, 83, {1, 2}, {1, 1}, KFI_SAME},
+    {"whole vectors, multiplier 3", 1, {5, 6}, 27, {3, 3}, 81, {1, 1}, {1, 1}, KFI_SAME},
 };
 
 static const problem local[] = {

@@ -311,9 +311,9 @@ static inline void expect_near(double got, double expected, double tolerance) {
 
 /* A process for each level, since a process chooses its level once. */
 static inline int at_each_level(int (*run)(void)) {
-    static const char *const levels[] = {"portable", "v3", "v4"};
+    static const char *const levels[] = {"portable", "v2", "v3", "v4"};
     int failed = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         fflush(NULL);
         const pid_t child = fork();
         if (child == 0) {

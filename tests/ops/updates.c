@@ -107,6 +107,42 @@ static void a_zero_gradient_leaves_the_weight(void **state) {
     assert_true(at(&y[0], 0) == 3);
 }
 
+/* Long enough for whole blocks without a gradient, at the beginning and at the end. */
+static void weights_without_a_gradient_are_as_if_updated(void **state) {
+    (void)state;
+    enum { MANY = 2100, FIRST = 700, LAST = 1400 };
+    static float gradient[MANY];
+    for (int i = FIRST; i < LAST; i++) gradient[i] = 0.5f;
+    const kfi_array w = uniform(KFI_SHAPE(MANY), -1, 1, 71), a = uniform(KFI_SHAPE(MANY), 0, 1, 72);
+    const kfi_array g = floats(KFI_SHAPE(MANY), gradient);
+    const kfi_array hyper = floats(KFI_SHAPE(4), (float[]){0.1f, 0, 0, 0});
+    const kfi_update by = {.momentum = 0.9f, .epsilon = 1e-7f};
+    kfi_array by_rmsprop[KFI_OP_MAX_OUTPUTS], by_adagrad[KFI_OP_MAX_OUTPUTS];
+    apply(by_rmsprop, "rmsprop_update", &by, w, g, hyper, a);
+    apply(by_adagrad, "adagrad_update", &by, w, g, hyper, a);
+    for (int i = 0; i < MANY; i++) {
+        const bool kept = i < FIRST || i >= LAST;
+        assert_true((at(&by_rmsprop[0], i) == at(&w, i)) == kept);
+        assert_true((at(&by_adagrad[0], i) == at(&w, i)) == kept);
+        assert_true(!kept || at(&by_rmsprop[1], i) == 0.9f * at(&a, i));
+        assert_true((at(&by_adagrad[1], i) == at(&a, i)) == kept);
+    }
+}
+
+/* 0 / 0 shows, as in Keras. */
+static void without_an_epsilon_no_weight_is_passed_over(void **state) {
+    (void)state;
+    static const float zeros[1100];
+    const kfi_array zero = floats(KFI_SHAPE(1100), zeros);
+    const kfi_array hyper = floats(KFI_SHAPE(4), (float[]){0.1f, 0, 0, 0});
+    kfi_array y[KFI_OP_MAX_OUTPUTS];
+    const kfi_update by = {.momentum = 0.9f};
+    apply(y, "rmsprop_update", &by, zero, zero, hyper, zero);
+    for (int i = 0; i < 1100; i++) assert_true(isnan(at(&y[0], i)));
+    apply(y, "adagrad_update", &by, zero, zero, hyper, zero);
+    for (int i = 0; i < 1100; i++) assert_true(isnan(at(&y[0], i)));
+}
+
 static void the_norm_for_clipping_goes_over_all_gradients(void **state) {
     (void)state;
     const kfi_array a = uniform(KFI_SHAPE(41, 1001), -1, 1, 61),
@@ -151,6 +187,10 @@ static int run(void) {
                  rmsprop_with_epsilon_outside_of_the_root),
         SENTENCE("Adam with a bias-corrected rate", adam_with_a_bias_corrected_rate),
         SENTENCE("a zero gradient leaves the weight", a_zero_gradient_leaves_the_weight),
+        SENTENCE("blocks of weights without a gradient are as if each was updated",
+                 weights_without_a_gradient_are_as_if_updated),
+        SENTENCE("without an epsilon no weight is passed over",
+                 without_an_epsilon_no_weight_is_passed_over),
         SENTENCE("the norm for clipping goes over all gradients",
                  the_norm_for_clipping_goes_over_all_gradients),
         SENTENCE("all operands have the shape of the weight",
