@@ -254,22 +254,68 @@ static int64_t widest_region(const kfi_step *step) {
     return widest;
 }
 
+int64_t kfi_step_local_floats(const kfi_step *step) {
+    const kfi_part *first = &step->parts[0];
+    if (!first->op->region || first->call.n_in > KFI_CHAIN_INPUTS) return -1;
+    const int64_t widest = widest_region(step);
+    return widest > MOST_LOCAL ? -1 : widest;
+}
+
+static kfi_value made_by(const kfi_plan *plan, const kfi_step *step, int32_t part) {
+    return plan->formula->nodes[step->parts[part].node].out[0];
+}
+
+/* Parts but the last one whose value lives in this storage and is read by the next part alone. */
+static int32_t count_inner(const kfi_plan *plan, const kfi_step *step, const int32_t *readers,
+                           int32_t storage) {
+    int32_t n = 0;
+    for (int32_t p = 0; p + 1 < step->n_parts; p++) {
+        const int32_t value = made_by(plan, step, p).id;
+        n += plan->storage_of_value[value] == storage && readers[value] == 1;
+    }
+    return n;
+}
+
+/* Whether the part may write over what the one before has left in the scratch. */
+static bool follows_in_place(const kfi_plan *plan, const kfi_step *step, int32_t part) {
+    if (part == 0 || step->parts[part - 1].local_at < 0) return false;
+    const kfi_formula_node *node = &plan->formula->nodes[step->parts[part].node];
+    const int32_t before = made_by(plan, step, part - 1).id;
+    const int input = node->op->in_place[0] - 1;
+    if (input < 0 || input >= node->n_in || node->in[input].id != before) return false;
+    for (int i = 0; i < node->n_in; i++)
+        if (i != input && node->in[i].id == before) return false;
+    return true;
+}
+
+static void give_local(const kfi_plan *plan, kfi_step *step, int32_t part, int64_t floats) {
+    if (follows_in_place(plan, step, part)) {
+        step->parts[part].local_at = step->parts[part - 1].local_at;
+        return;
+    }
+    step->parts[part].local_at = (int64_t)step->scratch_bytes;
+    step->scratch_bytes += ((size_t)floats * sizeof(float) + 63) / 64 * 64;
+}
+
 /* Values between two parts of a step that nobody else sees, in a place that no other value has, are
- * not kept in the arena: each worker has room for what one tile makes of them. */
+ * not kept in the arena: each worker has room for what one tile makes of them. So it has for what
+ * comes out at the end, if its rows stand apart. */
 static void localize(kfi_plan *plan, kfi_step *step, const int32_t *readers,
                      const int32_t *values) {
-    const int64_t widest = widest_region(step);
-    if (widest > MOST_LOCAL) return;
+    const bool is_apart =
+        kfi_piece_is_apart(&plan->pieces[made_by(plan, step, step->n_parts - 1).id]);
+    if (step->n_parts == 1 && !is_apart) return;
+    const int64_t floats = kfi_step_local_floats(step);
+    if (floats < 0) return;
     for (int32_t p = 0; p + 1 < step->n_parts; p++) {
-        const kfi_value value = plan->formula->nodes[step->parts[p].node].out[0];
-        const int32_t at = plan->storage_of_value[value.id];
+        const int32_t at = plan->storage_of_value[made_by(plan, step, p).id];
         kfi_storage *storage = &plan->storages[at];
-        if (storage->outside || storage->kept || readers[value.id] != 1 || values[at] != 1)
-            continue;
+        if (storage->outside || storage->kept) continue;
+        if (values[at] != count_inner(plan, step, readers, at)) continue;
         storage->local = true;
-        step->parts[p].local_at = (int64_t)step->scratch_bytes;
-        step->scratch_bytes += ((size_t)widest * sizeof(float) + 63) / 64 * 64;
+        give_local(plan, step, p, floats);
     }
+    if (is_apart) give_local(plan, step, step->n_parts - 1, floats);
 }
 
 kf_status kfi_plan_localize(kfi_plan *plan, const int32_t *readers) {
@@ -279,7 +325,7 @@ kf_status kfi_plan_localize(kfi_plan *plan, const int32_t *readers) {
         if (plan->storage_of_value[v] >= 0) values[plan->storage_of_value[v]]++;
     for (int32_t s = 0; s < plan->n_steps; s++) {
         kfi_step *step = &plan->steps[s];
-        if (step->n_parts > 1) localize(plan, step, readers, values);
+        localize(plan, step, readers, values);
         if (step->scratch_bytes > plan->scratch_bytes) plan->scratch_bytes = step->scratch_bytes;
     }
     kfi_free(values);

@@ -16,6 +16,8 @@ static void print_step(const kfi_plan *plan, int32_t s, FILE *out) {
     fprintf(out, "  s%d [label=\"%d %s", s, s, step.op);
     for (int32_t p = 1; p < plan->steps[s].n_parts; p++)
         fprintf(out, " + %s", plan->steps[s].parts[p].op->name);
+    for (int32_t f = 0; f < plan->steps[s].n_ferries; f++)
+        if (plan->steps[s].ferries[f].input < 0) fprintf(out, " into a slice");
     fprintf(out, "\\n%s[%d]\\n%s\\n%.1f us, %lld tiles\", style=filled, fillcolor=%s];\n",
             step.scope.name ? step.scope.name : "", step.scope.call, kfi_shape_string(&step.shape),
             step.cost_ns / 1e3, (long long)step.tiles, colours[step.scope.direction]);

@@ -37,19 +37,21 @@ static kf_status find_order(const kfi_plan *plan, precedence *order) {
 }
 
 /* A storage as placing it sees it. Every pair is looked at, so this is what fits into a cache: of
- * the users only those that no other user waits for, since the others are done when these are. */
+ * the users only those that no other user waits for, since the others are done when these are; and
+ * those that wait for no other, who write first (where pieces are put together, several). */
 typedef struct span {
     kfi_storage *storage;
     size_t offset, bytes;
-    int32_t writer, last; /* the last user's number, INT32_MAX where the value is kept */
-    int32_t n_final;
-    const int32_t *final; /* users, the last one first */
+    int32_t writer, last; /* the first and last user's number, INT32_MAX where the value is kept */
+    int32_t n_final, n_first;
+    const int32_t *final, *first; /* users; of the final ones the last one first */
 } span;
 
 static bool dead_before(const precedence *order, const span *a, const span *b) {
     if (a->last >= b->writer) return false; /* who waits has the larger number */
     for (int32_t i = 0; i < a->n_final; i++)
-        if (!comes_before(order, a->final[i], b->writer)) return false;
+        for (int32_t k = 0; k < b->n_first; k++)
+            if (!comes_before(order, a->final[i], b->first[k])) return false;
     return true;
 }
 
@@ -115,6 +117,18 @@ static int32_t find_final(const precedence *order, const kfi_storage *storage, i
     return n;
 }
 
+static int32_t find_first(const precedence *order, const kfi_storage *storage, int32_t *first) {
+    int32_t n = 0;
+    for (int64_t i = 0; i < storage->n_users; i++) {
+        bool waits = false;
+        for (int32_t k = 0; k < n && !waits; k++)
+            waits =
+                first[k] == storage->users[i] || comes_before(order, first[k], storage->users[i]);
+        if (!waits) first[n++] = storage->users[i];
+    }
+    return n;
+}
+
 static bool in_arena(const kfi_storage *storage) {
     return storage->writer >= 0 && !storage->outside && !storage->local;
 }
@@ -129,9 +143,12 @@ static int64_t make_spans(const kfi_plan *plan, const precedence *order, span *s
         span *one = &spans[n++];
         *one = (span){.storage = storage,
                       .bytes = rounded(storage->bytes),
-                      .writer = storage->writer,
+                      .writer = storage->n_users > 0 ? storage->users[0] : storage->writer,
                       .last = INT32_MAX,
-                      .final = users};
+                      .first = users};
+        one->n_first = find_first(order, storage, users);
+        users += one->n_first;
+        one->final = users;
         if (storage->kept) continue;
         one->n_final = find_final(order, storage, users);
         one->last = one->n_final > 0 ? users[0] : -1;
@@ -142,6 +159,7 @@ static int64_t make_spans(const kfi_plan *plan, const precedence *order, span *s
 
 static void place_all(kfi_plan *plan, const precedence *order, span *spans, int64_t n,
                       placed *others) {
+    plan->peak_bytes = 0;
     qsort(spans, (size_t)n, sizeof *spans, by_size);
     for (int64_t i = 0; i < n; i++) {
         spans[i].storage->offset = spans[i].offset = lowest_gap(order, others, &spans[i]);
@@ -157,7 +175,7 @@ kf_status kfi_plan_place(kfi_plan *plan) {
     precedence order = {NULL, 0};
     span *spans = kfi_alloc((size_t)plan->n_storages, sizeof *spans);
     placed others = {kfi_alloc((size_t)plan->n_storages, sizeof *others.items), 0};
-    int32_t *users = kfi_alloc(n_users + 1, sizeof *users);
+    int32_t *users = kfi_alloc(2 * n_users + 1, sizeof *users);
     kf_status status = spans && others.items && users ? find_order(plan, &order) : KF_MEMORY;
     if (status == KF_OK)
         place_all(plan, &order, spans, make_spans(plan, &order, spans, users), &others);

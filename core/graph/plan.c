@@ -107,6 +107,7 @@ static int32_t taken_over(const kfi_plan *plan, const kfi_formula_node *node, in
     const int32_t storage = plan->storage_of_value[value];
     const int32_t maker = plan->formula->values[value].node;
     if (plan->storages[storage].writer < 0 || plan->storages[storage].outside) return -1;
+    if (plan->storages[storage].holds_pieces) return -1;
     if (readers[value] != 1 || plan->formula->nodes[maker].op->is_view) return -1;
     if (kfi_array_bytes(&plan->formula->values[value].type) !=
         kfi_array_bytes(&plan->formula->values[node->out[i].id].type))
@@ -120,11 +121,17 @@ static int32_t storage_of_output(kfi_plan *plan, const kfi_formula_node *node, i
     for (int64_t a = 0; a < formula->n_assignments; a++)
         if (formula->assignments[a].value.id == node->out[i].id)
             return storage_of_weight(plan, formula->assignments[a].weight);
-    const int32_t taken = taken_over(plan, node, i, readers);
+    const int32_t whole = plan->pieces[node->out[i].id].whole;
+    const int32_t value = whole >= 0 ? whole : node->out[i].id;
+    if (plan->storage_of_value[value] >= 0) return plan->storage_of_value[value];
+    const int32_t taken = whole >= 0 ? -1 : taken_over(plan, node, i, readers);
     if (taken >= 0) return taken;
-    return kfi_plan_add_storage(
-        plan, (kfi_storage){.bytes = kfi_array_bytes(&formula->values[node->out[i].id].type),
-                            .writer = step});
+    const int32_t made = kfi_plan_add_storage(
+        plan, (kfi_storage){.bytes = kfi_array_bytes(&formula->values[value].type),
+                            .writer = step,
+                            .holds_pieces = whole >= 0});
+    if (made >= 0) plan->storage_of_value[value] = made;
+    return made;
 }
 
 static int32_t storage_of_leaf(kfi_plan *plan, const kfi_formula_value *value) {
@@ -147,8 +154,8 @@ static void number_steps(kfi_plan *plan, const bool *alive) {
 /* Gives every value that is alive its storage. */
 static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_t *readers) {
     const kfi_formula *formula = plan->formula;
+    for (int64_t v = 0; v < formula->n_values; v++) plan->storage_of_value[v] = -1;
     for (int64_t v = 0; v < formula->n_values; v++) {
-        plan->storage_of_value[v] = -1;
         if (formula->values[v].node >= 0) continue;
         plan->storage_of_value[v] = storage_of_leaf(plan, &formula->values[v]);
         if (plan->storage_of_value[v] < 0) return KF_MEMORY;
@@ -170,7 +177,9 @@ static kf_status assign_storages(kfi_plan *plan, const bool *alive, const int32_
 
 /* --- the schedule ----------------------------------------------------------------------------- */
 
-static kf_status make_schedule(kfi_plan *plan) {
+kf_status kfi_plan_make_schedule(kfi_plan *plan) {
+    kfi_schedule_free(plan->schedule);
+    plan->schedule = NULL;
     int64_t n_edges = 0;
     for (int32_t s = 0; s < plan->n_steps; s++) n_edges += plan->steps[s].n_waits_for;
     kfi_task *tasks = kfi_alloc((size_t)plan->n_steps, sizeof *tasks);
@@ -255,14 +264,17 @@ static kf_status build(kfi_plan *plan, const kfi_value *results, int32_t n_resul
     }
     if (status == KF_OK) {
         number_steps(plan, alive);
-        status = assign_storages(plan, alive, readers);
+        status = kfi_plan_make_steps(plan);
     }
-    if (status == KF_OK) status = kfi_plan_make_steps(plan);
+    if (status == KF_OK) status = kfi_plan_find_pieces(plan, alive);
+    if (status == KF_OK) status = assign_storages(plan, alive, readers);
+    if (status == KF_OK) status = kfi_plan_link_steps(plan);
     if (status == KF_OK) status = kfi_plan_localize(plan, readers);
+    if (status == KF_OK) status = kfi_plan_ferry(plan);
     kfi_free(alive);
     kfi_free(readers);
-    if (status == KF_OK) status = kfi_plan_place(plan);
-    if (status == KF_OK) status = make_schedule(plan);
+    if (status == KF_OK) status = kfi_plan_bound(plan);
+    if (status == KF_OK) status = kfi_plan_make_schedule(plan);
     if (status == KF_OK) status = kfi_learning_init(&plan->learning, plan->n_steps);
     if (status == KF_OK) status = list_slots(plan);
     if (status == KF_OK) status = kfi_plan_dump_if_asked(plan);
@@ -302,6 +314,7 @@ void kfi_plan_free(kfi_plan *plan) {
         for (int32_t p = 0; plan->steps[s].parts && p < plan->steps[s].n_parts; p++)
             kfi_free((void *)plan->steps[s].parts[p].call.in);
         kfi_free(plan->steps[s].parts);
+        kfi_free(plan->steps[s].ferries);
         kfi_free(plan->steps[s].waits_for);
     }
     for (int64_t i = 0; i < plan->n_storages; i++) kfi_free(plan->storages[i].users);
@@ -309,6 +322,7 @@ void kfi_plan_free(kfi_plan *plan) {
     kfi_free(plan->steps);
     kfi_free(plan->storages);
     kfi_free(plan->storage_of_value);
+    kfi_free(plan->pieces);
     kfi_free(plan->step_of_node);
     kfi_free(plan->chain_before);
     kfi_free(plan->chain_next);

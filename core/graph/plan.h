@@ -68,6 +68,9 @@ kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t step);
 /* The steps a step waits for. */
 int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **steps);
 
+/* Are its costs measured ones by now (learning.h), so that its schedule stays as it is? */
+bool kfi_plan_has_learnt(const kfi_plan *plan);
+
 /* Replays the plan on virtual workers (scheduler/simulate.h); times are by step. */
 kf_status kfi_plan_simulate(const kfi_plan *plan, const double (*stage_ns)[KFI_MAX_STAGES],
                             int32_t workers, kfi_simulated *result, double *limiting_ns);

@@ -9,6 +9,25 @@
 /* The longest chain, and the most inputs of a node in one. */
 enum { KFI_CHAIN_PARTS = 8, KFI_CHAIN_INPUTS = 8 };
 
+/* A value that lives inside of the concatenation it is for (pieces.c): its rows of `width` elements
+ * stand `stride` apart in the whole, the first one at `first`. */
+typedef struct kfi_piece {
+    int32_t whole; /* a value; -1: this one lives by itself */
+    int64_t first, width, stride;
+} kfi_piece;
+
+static inline bool kfi_piece_is_apart(const kfi_piece *piece) {
+    return piece->whole >= 0 && piece->width != piece->stride;
+}
+
+/* An operand of a part whose rows stand apart: a tile's share of it goes through the worker's
+ * scratch, since kernels know plain arrays only. */
+typedef struct kfi_ferry {
+    int32_t part, input; /* input -1: output 0 of the last part */
+    int64_t local_at;    /* in the scratch; of an output: the part's own */
+    kfi_piece piece;
+} kfi_ferry;
+
 /* A node of the formula that really runs. */
 typedef struct kfi_part {
     const kfi_op *op;
@@ -22,6 +41,8 @@ typedef struct kfi_part {
 typedef struct kfi_step {
     kfi_part *parts;
     int32_t n_parts;
+    kfi_ferry *ferries;
+    int32_t n_ferries;
     int32_t *waits_for; /* steps, ascending, no duplicates */
     int32_t n_waits_for;
     int32_t scratch;                  /* storage of the first part; -1: none */
@@ -37,11 +58,12 @@ typedef struct kfi_step {
 typedef struct kfi_storage {
     const void *outside; /* the weight's data; for a source what is fed; NULL: in the arena */
     bool is_source;
-    bool kept;  /* a result: lives to the end of the run */
-    bool local; /* in a worker's scratch instead */
-    bool sent;  /* a result that is written straight to `outside` (kfi_plan_send) */
+    bool kept;         /* a result: lives to the end of the run */
+    bool local;        /* in a worker's scratch instead */
+    bool sent;         /* a result that is written straight to `outside` (kfi_plan_send) */
+    bool holds_pieces; /* so nobody writes over it who reads the whole */
     size_t bytes, offset;
-    int32_t writer; /* the first step that writes it; -1: from outside */
+    int32_t writer; /* the first step that writes it, by number; -1: from outside */
     int32_t *users;
     int64_t n_users, users_capacity;
 } kfi_storage;
@@ -63,6 +85,7 @@ struct kfi_plan {
     int32_t *step_of_node;              /* -1: dead or a view */
     int32_t *chain_before, *chain_next; /* of each node: its neighbours in its chain, -1: none */
     int32_t *storage_of_value;          /* -1: dead           */
+    kfi_piece *pieces;                  /* of each value      */
     kfi_storage *storages;
     int64_t n_storages, storages_capacity;
     kfi_slot *slots;
@@ -85,17 +108,40 @@ static inline size_t kfi_array_bytes(const kfi_array *array) {
 /* The new storage's index; -1 if memory is out. */
 int32_t kfi_plan_add_storage(kfi_plan *plan, kfi_storage storage);
 
-/* Makes the steps that the plan's numbers and storages say (steps.c). */
+/* Makes the steps that the plan's numbers say, then who waits for whom, when storages are known
+ * (steps.c). */
 kf_status kfi_plan_make_steps(kfi_plan *plan);
+kf_status kfi_plan_link_steps(kfi_plan *plan);
 
 /* Finds the chains among the nodes that are alive; keeps in workers' scratch what only they see
  * (readers: how many each value has). */
 kf_status kfi_plan_chain(kfi_plan *plan, const bool *alive);
 kf_status kfi_plan_localize(kfi_plan *plan, const int32_t *readers);
 
+/* What one tile of the step may have in a worker's scratch, in floats; -1: it is too much, or tiles
+ * do not say what they finish. */
+int64_t kfi_step_local_floats(const kfi_step *step);
+
+/* Finds the values that can live inside of the concatenation that reads them (pieces.c); then, when
+ * scratch is known, which operands of steps stand apart. */
+kf_status kfi_plan_find_pieces(kfi_plan *plan, const bool *alive);
+kf_status kfi_plan_ferry(kfi_plan *plan);
+
+/* Copies the elements of `span` between a piece in the whole, `rows` being its first row, and a run
+ * of its own that begins with the span. */
+void kfi_piece_fetch(const kfi_piece *piece, const float *rows, kfi_span span, float *run);
+void kfi_piece_put(const kfi_piece *piece, const float *run, kfi_span span, float *rows);
+
 /* Gives every storage in the arena its offset and sets peak_bytes. Two may share bytes only if all
  * users of one come before the writer of the other in the order that the steps already have. */
 kf_status kfi_plan_place(kfi_plan *plan);
+
+/* Places a plan; where that takes much memory, with steps that wait for those far before them, if
+ * that saves memory and no time is lost (lookahead.c). */
+kf_status kfi_plan_bound(kfi_plan *plan);
+
+/* What the scheduler runs, of the steps as they are. */
+kf_status kfi_plan_make_schedule(kfi_plan *plan);
 
 /* KF_DUMP_PLAN=dot: writes kfi_plan_dump's text to a file. */
 kf_status kfi_plan_dump_if_asked(const kfi_plan *plan);

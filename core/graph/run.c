@@ -81,19 +81,32 @@ static void *address(const kfi_plan *plan, int32_t storage, const void *buffer) 
     return (char *)buffer + at->offset;
 }
 
+/* Where a value begins, which may be inside of a concatenation. */
+static void *address_of(const kfi_plan *plan, kfi_value value, const void *buffer) {
+    char *start = address(plan, plan->storage_of_value[value.id], buffer);
+    const int32_t shown = kfi_viewed(plan->formula, value.id);
+    const kfi_piece *piece = &plan->pieces[shown];
+    if (piece->whole < 0) return start;
+    return start + (size_t)piece->first * kf_dtype_size(plan->formula->values[shown].type.dtype);
+}
+
+/* Whether the part is the concatenation that this input is a piece of. */
+static bool is_in_place(const kfi_plan *plan, const kfi_formula_node *node, int i) {
+    const int32_t shown = kfi_viewed(plan->formula, node->in[i].id);
+    return plan->pieces[shown].whole == node->out[0].id;
+}
+
 static void bind_results(kfi_plan *plan, const void *buffer) {
     for (int32_t i = 0; i < plan->n_results; i++)
-        plan->result_arrays[i].data =
-            address(plan, plan->storage_of_value[plan->results[i].id], buffer);
+        plan->result_arrays[i].data = address_of(plan, plan->results[i], buffer);
 }
 
 static void bind_part(const kfi_plan *plan, const kfi_part *part, const void *buffer) {
     const kfi_formula_node *node = &plan->formula->nodes[part->node];
     kfi_array *in = (kfi_array *)part->call.in, *out = (kfi_array *)part->call.out;
     for (int i = 0; i < node->n_in; i++)
-        in[i].data = address(plan, plan->storage_of_value[node->in[i].id], buffer);
-    for (int i = 0; i < node->n_out; i++)
-        out[i].data = address(plan, plan->storage_of_value[node->out[i].id], buffer);
+        in[i].data = is_in_place(plan, node, i) ? NULL : address_of(plan, node->in[i], buffer);
+    for (int i = 0; i < node->n_out; i++) out[i].data = address_of(plan, node->out[i], buffer);
 }
 
 static void bind(kfi_plan *plan, const void *buffer) {
@@ -128,8 +141,8 @@ static void copy_call(own_call *own, const kfi_part *part) {
 }
 
 /* Where a local array would begin, of which the scratch holds the elements from `first` on. */
-static void *local_data(const kfi_part *part, char *scratch, int64_t first) {
-    return (void *)((uintptr_t)(scratch + part->local_at) - (uintptr_t)first * sizeof(float));
+static void *local_data(char *held, int64_t first) {
+    return (void *)((uintptr_t)held - (uintptr_t)first * sizeof(float));
 }
 
 /* Points output 0 of part p and what the next part reads of it at the worker's scratch. */
@@ -137,12 +150,35 @@ static void localize(const kfi_plan *plan, const kfi_step *step, own_call *calls
                      char *scratch, int64_t first) {
     const kfi_part *part = &step->parts[p];
     if (part->local_at < 0) return;
-    void *data = local_data(part, scratch, first);
+    void *data = local_data(scratch + part->local_at, first);
+    calls[p].out[0].data = data;
+    if (p + 1 == step->n_parts) return;
     const int32_t value = plan->formula->nodes[part->node].out[0].id;
     const kfi_formula_node *next = &plan->formula->nodes[step->parts[p + 1].node];
-    calls[p].out[0].data = data;
     for (int i = 0; i < next->n_in; i++)
         if (next->in[i].id == value) calls[p + 1].in[i].data = data;
+}
+
+/* Brings in what part p reads of pieces. */
+static void fetch(const kfi_step *step, own_call *calls, int32_t p, char *scratch, kfi_span span) {
+    for (int32_t f = 0; f < step->n_ferries; f++) {
+        const kfi_ferry *ferry = &step->ferries[f];
+        if (ferry->part != p || ferry->input < 0) continue;
+        char *run = scratch + ferry->local_at;
+        kfi_piece_fetch(&ferry->piece, step->parts[p].call.in[ferry->input].data, span,
+                        (float *)(void *)run);
+        calls[p].in[ferry->input].data = local_data(run, span.begin);
+    }
+}
+
+/* Sends what the last part has made where its rows belong. */
+static void put(const kfi_step *step, const own_call *calls, kfi_span span) {
+    const int32_t last = step->n_parts - 1;
+    for (int32_t f = 0; f < step->n_ferries; f++)
+        if (step->ferries[f].input < 0)
+            kfi_piece_put(&step->ferries[f].piece,
+                          (const float *)calls[last].out[0].data + span.begin, span,
+                          step->parts[last].call.out[0].data);
 }
 
 /* The tile of the first part, then what it finished, run by run, through the parts that follow. */
@@ -154,16 +190,21 @@ static void run_chain(const kfi_plan *plan, const kfi_step *step, const kfi_tile
     for (int32_t p = 0; p < step->n_parts; p++) copy_call(&calls[p], &step->parts[p]);
     for (int32_t p = 0; p < step->n_parts; p++)
         localize(plan, step, calls, p, scratch, region.first);
+    fetch(step, calls, 0, scratch, (kfi_span){region.first, region.first + region.width});
     op->stages[tile->stage].kernel(&calls[0].call, tile->tile, scratch);
     const bool whole = region.width == region.stride;
     const int64_t runs = whole && region.rows ? 1 : region.rows;
     const int64_t width = whole ? region.rows * region.width : region.width;
-    for (int64_t r = 0; r < runs && width > 0; r++)
+    for (int64_t r = 0; r < runs && width > 0; r++) {
+        const int64_t begin = region.first + r * region.stride;
+        const kfi_span span = {begin, begin + width};
         for (int32_t p = 1; p < step->n_parts; p++) {
-            const int64_t begin = region.first + r * region.stride;
-            calls[p].call.part = (kfi_span){begin, begin + width};
+            fetch(step, calls, p, scratch, span);
+            calls[p].call.part = span;
             step->parts[p].op->stages[0].kernel(&calls[p].call, 0, NULL);
         }
+        put(step, calls, span);
+    }
 }
 
 static kf_status run_tile(void *context, const kfi_tile *tile) {
@@ -172,7 +213,7 @@ static kf_status run_tile(void *context, const kfi_tile *tile) {
     const kfi_part *part = &step->parts[0];
     if (part->op->run) return part->op->run(&part->call);
     char *scratch = run->scratch + (size_t)tile->worker * run->plan->scratch_bytes;
-    if (step->n_parts > 1)
+    if (step->n_parts > 1 || step->n_ferries > 0)
         run_chain(run->plan, step, tile, scratch);
     else
         part->op->stages[tile->stage].kernel(&part->call, tile->tile, scratch);
@@ -248,6 +289,8 @@ int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **s
     *steps = plan->steps[step].waits_for;
     return plan->steps[step].n_waits_for;
 }
+
+bool kfi_plan_has_learnt(const kfi_plan *plan) { return !plan->learning.spent_ns; }
 
 kf_status kfi_plan_simulate(const kfi_plan *plan, const double (*stage_ns)[KFI_MAX_STAGES],
                             int32_t workers, kfi_simulated *result, double *limiting_ns) {

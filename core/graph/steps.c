@@ -156,7 +156,14 @@ kf_status kfi_plan_make_steps(kfi_plan *plan) {
         const int32_t s = plan->step_of_node[n];
         if (s < 0 || plan->chain_next[n] >= 0) continue;
         status = make_step(plan, n, &plan->steps[s]);
-        if (status == KF_OK) status = link_step(plan, s);
+    }
+    return status;
+}
+
+kf_status kfi_plan_link_steps(kfi_plan *plan) {
+    kf_status status = KF_OK;
+    for (int32_t s = 0; s < plan->n_steps && status == KF_OK; s++) {
+        status = link_step(plan, s);
         if (status == KF_OK) status = add_users(plan, s);
     }
     return status;

@@ -76,7 +76,7 @@ static int32_t first_step(net *n) {
         .executor = kfi_executor_find("serial"), .workers = 1, .trace = n->trace};
     kfi_trace_clear(n->trace);
     assert_int_equal(kfi_plan_run(n->plan, &n->arena, &options), KF_OK);
-    return kfi_trace_at(n->trace, 0, 0)->task;
+    return kfi_trace_at(n->trace, 0, 0).task;
 }
 
 static const kf_function slow = {
