@@ -1,5 +1,6 @@
 #include "scheduler/cpus.h"
 
+#include "scheduler/caches.h"
 #include "scheduler/pool.h"
 
 #include <limits.h>
@@ -62,21 +63,46 @@ int32_t kfi_workers_clamp(int32_t asked) {
 
 bool kfi_cpus_pinned(void) { return is_pinned; }
 
-static int nth_cpu(const cpu_set_t *mask, int32_t index) {
-    int cpu = 0;
-    while (!CPU_ISSET(cpu, mask) || index-- > 0) cpu++; /* index is below the mask's count */
-    return cpu;
+int32_t kfi_cpus_where(const kfi_cpus *cpus) {
+    const kfi_caches *caches = kfi_caches_here();
+    const int cpu = sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &cpus->mask)) return KFI_NOWHERE;
+    int32_t index = 0;
+    for (int k = 0; caches->order[k] != cpu; k++)
+        if (CPU_ISSET(caches->order[k], &cpus->mask)) index++;
+    return index;
 }
 
-bool kfi_cpus_on(const kfi_cpus *cpus, int32_t index) {
-    return index < cpus->in_mask && sched_getcpu() == nth_cpu(&cpus->mask, index);
+static int nth_cpu(const kfi_cpus *cpus, int32_t index) {
+    const int16_t *order = kfi_caches_here()->order;
+    int k = 0;
+    while (!CPU_ISSET(order[k], &cpus->mask) || index-- > 0) k++;
+    return order[k];
+}
+
+cpu_set_t kfi_cpus_only(const kfi_cpus *cpus, int32_t index) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(nth_cpu(cpus, index), &one);
+    return one;
+}
+
+int32_t kfi_cpus_groups(const kfi_cpus *cpus, int32_t most, uint8_t group_of[CPU_SETSIZE]) {
+    const kfi_caches *caches = kfi_caches_here();
+    int32_t n_groups = 0, index = 0, first = KFI_NOWHERE;
+    for (int k = 0; index < cpus->in_mask; k++) {
+        const int cpu = caches->order[k];
+        if (!CPU_ISSET(cpu, &cpus->mask)) continue;
+        if (caches->first[cpu] != first) n_groups++;
+        first = caches->first[cpu];
+        group_of[index++] = (uint8_t)((n_groups - 1) % most);
+    }
+    return n_groups < most ? n_groups : most;
 }
 
 void kfi_cpus_pin(const kfi_cpus *cpus, int32_t index) {
-    if (is_pinned || index >= cpus->in_mask) return;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(nth_cpu(&cpus->mask, index), &one);
+    if (is_pinned || index < 0 || index >= cpus->in_mask) return;
+    const cpu_set_t one = kfi_cpus_only(cpus, index);
     if (sched_setaffinity(0, sizeof one, &one) != 0) return;
     free_mask = cpus->mask;
     is_pinned = true;

@@ -1,8 +1,7 @@
 #include "scheduler/crew.h"
 
-#include "core/base/clock.h"
 #include "core/base/status.h"
-#include "scheduler/trace.h"
+#include "scheduler/ring.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -29,47 +28,65 @@ static pthread_mutex_t failure_lock = PTHREAD_MUTEX_INITIALIZER; /* taken only b
 void kfi_crew_fail(kfi_crew *crew, const kfi_tile *tile, kf_status status) {
     kfi_failure *failure = &crew->failure;
     pthread_mutex_lock(&failure_lock);
-    if (failure->status == KF_OK || comes_first(tile, failure)) {
+    const bool first = !atomic_load_explicit(&crew->failed, memory_order_relaxed);
+    if (first || comes_first(tile, failure)) {
         failure->status = status;
         failure->task = tile->task;
         failure->stage = tile->stage;
         failure->tile = tile->tile;
         snprintf(failure->message, sizeof failure->message, "%s", kf_last_error());
     }
-    pthread_mutex_unlock(&failure_lock);
     atomic_store_explicit(&crew->failed, true, memory_order_relaxed);
+    pthread_mutex_unlock(&failure_lock);
 }
 
 void kfi_crew_run_traced(kfi_crew *crew, kfi_hand *hand, const kfi_piece *piece) {
-    const int64_t start_ns = hand->clock ? hand->clock : kfi_now_ns();
+    kfi_trace *trace = crew->trace;
+    const int64_t start = hand->clock ? hand->clock : kfi_trace_now(trace);
     kfi_crew_run_tiles(crew, hand, piece);
-    hand->clock = kfi_now_ns();
-    kfi_trace_add(crew->trace, &(kfi_trace_record){
-                                   crew->schedule->nodes[piece->number].task, (int16_t)piece->stage,
+    hand->clock = kfi_trace_now(trace);
+    kfi_trace_add(
+        trace, &(kfi_trace_record){crew->schedule->nodes[piece->number].task, (int16_t)piece->stage,
                                    (int16_t)hand->worker, (int32_t)piece->first,
-                                   (int32_t)(piece->end - piece->first), start_ns, hand->clock});
+                                   (int32_t)(piece->end - piece->first), start, hand->clock});
 }
 
 /* ---- beginning and end ---- */
 
-void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run, void *context,
-                   kfi_trace *trace) {
-    crew->schedule = schedule;
-    crew->run = run;
-    crew->context = context;
-    crew->trace = trace;
+void kfi_crew_arm(kfi_crew *crew, int32_t workers, int32_t n_groups, const uint8_t *group) {
+    kfi_schedule *schedule = crew->schedule;
+    const int32_t n_words = kfi_ready_words(schedule->n_tasks);
     crew->is_open = false;
     atomic_store_explicit(&crew->crowded, false, memory_order_relaxed);
-    atomic_store_explicit(&crew->workers, 1, memory_order_relaxed);
+    atomic_store_explicit(&crew->workers, workers, memory_order_relaxed);
+    atomic_store_explicit(&crew->n_groups, n_groups, memory_order_relaxed);
     atomic_store_explicit(&crew->unfinished, schedule->n_exits, memory_order_relaxed);
-    atomic_store_explicit(&crew->failed, false, memory_order_relaxed);
-    kfi_ready_init(&crew->ready, schedule->ready_words, schedule->n_tasks);
+    for (int32_t w = 0; w < workers; w++) crew->group[w] = group ? group[w] : 0;
+    for (int32_t g = 0; g < n_groups; g++)
+        kfi_ready_init(&crew->ready[g], schedule->ready_words + g * n_words, schedule->n_tasks);
     kfi_ready_init(&crew->open, schedule->open_words, schedule->n_tasks);
-    crew->failure.status = KF_OK;
 }
 
-kf_status kfi_crew_end(kfi_crew *crew) {
-    if (crew->failure.status == KF_OK) return KF_OK;
+static void run_stages(kfi_crew *crew, kfi_hand *hand, int32_t number) {
+    const kfi_loop *loop = &crew->schedule->loops[number];
+    for (int32_t stage = 0; stage < loop->n_stages; stage++)
+        if (loop->tiles[stage])
+            kfi_crew_run(crew, hand, &(kfi_piece){number, stage, 0, loop->tiles[stage]});
+}
+
+KFI_HOT void kfi_crew_run_in_order(kfi_crew *crew) {
+    const kfi_schedule *schedule = crew->schedule;
+    kfi_hand hand = {0};
+    for (int32_t number = 0; number < schedule->n_tasks; number++) {
+        const int32_t one_piece = schedule->nodes[number].one_piece;
+        if (one_piece == KFI_NONE)
+            run_stages(crew, &hand, number);
+        else if (one_piece)
+            kfi_crew_run(crew, &hand, &(kfi_piece){number, 0, 0, one_piece});
+    }
+}
+
+kf_status kfi_crew_report(const kfi_crew *crew) {
     return kfi_fail(crew->failure.status, "%s", crew->failure.message);
 }
 
@@ -157,25 +174,49 @@ static bool has_searcher(const kfi_crew *crew) {
            kfi_park_searching(&kfi_caller_park, seat_bit(crew));
 }
 
-void kfi_crew_wake(kfi_crew *crew) {
-    if (has_searcher(crew)) return;
-    if (!kfi_park_wake(&kfi_caller_park, seat_bit(crew)))
+/* Also for crews that this thread is not in. */
+static void wake_any(kfi_crew *crew) {
+    if (!has_searcher(crew) && !kfi_park_wake(&kfi_caller_park, seat_bit(crew)))
         kfi_park_wake(&kfi_pool_park, eligible(crew));
 }
 
-/* From inside the crew. Tasks in one word have similar ranks, so one stands for the others. */
-static bool is_worth_waking(const kfi_crew *crew) {
-    if (kfi_ready_some(&crew->open)) return true;
-    const int32_t best = kfi_ready_some(&crew->ready) ? kfi_ready_peek(&crew->ready) : KFI_NONE;
+static uint64_t seats_of_group(const kfi_crew *crew, int32_t group) {
+    const int32_t workers = atomic_load_explicit(&crew->workers, memory_order_relaxed);
+    uint64_t seats = 0;
+    for (int32_t w = 1; w < workers; w++) seats |= (uint64_t)(crew->group[w] == group) << w;
+    return seats;
+}
+
+void kfi_crew_wake(kfi_crew *crew, int32_t group) {
+    const bool several = atomic_load_explicit(&crew->n_groups, memory_order_relaxed) > 1;
+    if (several && !has_searcher(crew) &&
+        kfi_park_wake(&kfi_pool_park, seats_of_group(crew, group)))
+        return;
+    wake_any(crew);
+}
+
+/* Tasks in one word have similar ranks, so one stands for the others. */
+static bool is_worth_waking(const kfi_crew *crew, const kfi_ready_set *ready) {
+    const int32_t best = kfi_ready_some(ready) ? kfi_ready_peek(ready) : KFI_NONE;
     return best >= 0 &&
-           crew->schedule->nodes[best].cost_ns * kfi_ready_near(&crew->ready, best) >= WAKE_NS;
+           crew->schedule->nodes[best].cost_ns * kfi_ready_near(ready, best) >= WAKE_NS;
+}
+
+static void pass_on_inside(kfi_crew *crew) {
+    if (kfi_ready_some(&crew->open)) wake_any(crew);
+    const int32_t n_groups = atomic_load_explicit(&crew->n_groups, memory_order_relaxed);
+    for (int32_t g = 0; g < n_groups; g++)
+        if (is_worth_waking(crew, &crew->ready[g])) kfi_crew_wake(crew, g);
 }
 
 void kfi_crews_pass_on(kfi_crew *own) {
     uint64_t seats = atomic_load_explicit(&open_crews, memory_order_seq_cst);
     for (; seats; seats &= seats - 1) {
         kfi_crew *crew = &crews[__builtin_ctzll(seats)];
-        if (crew == own ? is_worth_waking(own) : kfi_crew_has_work(crew)) kfi_crew_wake(crew);
+        if (crew == own)
+            pass_on_inside(own);
+        else if (kfi_crew_has_work(crew))
+            wake_any(crew);
     }
 }
 

@@ -15,6 +15,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* What every run goes through stands together in the program: a run that comes after a pause waits
+ * for each page of code. */
+#define KFI_HOT __attribute__((hot))
+
 enum { KFI_CREWS = 16, KFI_MESSAGE_BYTES = 1024 };
 
 /* The failure to report so far: of the first task in the caller's order. */
@@ -33,14 +37,17 @@ typedef struct kfi_crew {
     kfi_trace *trace;
     bool is_open; /* by worker 0, and for it */
 
-    _Atomic int32_t workers; /* by the caller; also read from outside, where they are hints   */
-    _Atomic bool crowded;    /* more workers than CPUs: likewise                              */
-    _Atomic bool failed;     /* by those who fail; relaxed: skipping is no promise            */
+    _Atomic int32_t workers;  /* by the caller; also read from outside, where they are hints   */
+    _Atomic int32_t n_groups; /* likewise: of workers that share a cache                       */
+    _Atomic bool crowded;     /* more workers than CPUs: likewise                              */
+    _Atomic bool failed;      /* by those who fail; relaxed: skipping is no promise, and at    */
+                              /* the end everything has happened before                       */
+    uint8_t group[KFI_MAX_WORKERS]; /* of each worker: by the caller, before the gate opens    */
 
     _Alignas(64) kfi_gate gate; /* opened and shut by the caller                              */
     _Atomic int32_t unfinished; /* tasks without successors that are not finished             */
-    kfi_ready_set ready;        /* tasks nobody has begun                                     */
-    kfi_ready_set open;         /* tasks whose loop may have chunks to claim                  */
+    kfi_ready_set ready[KFI_GROUPS]; /* tasks nobody has begun, by the group that made them so */
+    kfi_ready_set open; /* tasks whose loop may have chunks to claim                  */
     kfi_failure failure;
 } kfi_crew;
 
@@ -82,12 +89,32 @@ static inline void kfi_crew_run(kfi_crew *crew, kfi_hand *hand, const kfi_piece 
         kfi_crew_run_tiles(crew, hand, piece);
 }
 
-/* A crew of one that stands in no table. */
-void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run, void *context,
-                   kfi_trace *trace);
+/* What each crew needs; enough for kfi_crew_run_in_order. */
+static inline void kfi_crew_init(kfi_crew *crew, kfi_schedule *schedule, kfi_tile_function run,
+                                 void *context, kfi_trace *trace) {
+    crew->schedule = schedule;
+    crew->run = run;
+    crew->context = context;
+    crew->trace = trace;
+    atomic_store_explicit(&crew->failed, false, memory_order_relaxed);
+}
 
-/* The failure of the run as kfi_fail on this thread, or KF_OK. The crew must not run any more. */
-kf_status kfi_crew_end(kfi_crew *crew);
+/* The rest of it. `group` has the groups of the workers, below n_groups; NULL: all are one. A crew
+ * of one stands in no table. */
+void kfi_crew_arm(kfi_crew *crew, int32_t workers, int32_t n_groups, const uint8_t *group);
+
+/* The whole schedule by this thread alone, in the order of ranks, in which predecessors come first.
+ * No counters and no sets: where all of it costs little, they would cost most. */
+void kfi_crew_run_in_order(kfi_crew *crew);
+
+/* The failure of the run as kfi_fail on this thread. */
+kf_status kfi_crew_report(const kfi_crew *crew);
+
+/* The same, or KF_OK. The crew must not run any more. */
+static inline kf_status kfi_crew_end(const kfi_crew *crew) {
+    if (!atomic_load_explicit(&crew->failed, memory_order_relaxed)) return KF_OK;
+    return kfi_crew_report(crew);
+}
 
 /* A free crew of the table, given back by kfi_crew_release; NULL if so many callers run at once. */
 kfi_crew *kfi_crew_claim(void);
@@ -103,7 +130,10 @@ kfi_crew *kfi_crew_enter(int32_t worker);
 void kfi_crew_leave(kfi_crew *crew);
 
 static inline bool kfi_crew_has_work(const kfi_crew *crew) {
-    return kfi_ready_some(&crew->ready) || kfi_ready_some(&crew->open);
+    const int32_t n_groups = atomic_load_explicit(&crew->n_groups, memory_order_relaxed);
+    for (int32_t group = 0; group < n_groups; group++)
+        if (kfi_ready_some(&crew->ready[group])) return true;
+    return kfi_ready_some(&crew->open);
 }
 
 static inline bool kfi_crew_done(const kfi_crew *crew) {
@@ -116,8 +146,9 @@ bool kfi_crews_have_work(int32_t worker);
 /* Where pool threads wait, by number; and where callers wait for the rest of their run, by seat. */
 extern kfi_park kfi_pool_park, kfi_caller_park;
 
-/* Brings one more worker to the crew, unless somebody looks for work already. */
-void kfi_crew_wake(kfi_crew *crew);
+/* Brings one more worker to the crew, unless somebody looks for work already: if it can be one of
+ * the group that has the work. */
+void kfi_crew_wake(kfi_crew *crew, int32_t group);
 
 /* For a thread that has ceased to search and has found its own: wakes one more for any crew, this
  * one or another, that still has work worth waking for, since publishers relied on the searcher. */

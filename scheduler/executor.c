@@ -1,7 +1,7 @@
 #include "scheduler/executor.h"
 
 #include "core/base/status.h"
-#include "scheduler/node.h"
+#include "scheduler/crew.h"
 #include "scheduler/threads.h"
 
 #include <stdlib.h>
@@ -31,8 +31,8 @@ const kfi_executor *kfi_executor_default(void) {
 
 const char *kfi_executor_name(const kfi_executor *executor) { return executor->name; }
 
-kf_status kfi_run(kfi_schedule *schedule, kfi_tile_function run, void *context,
-                  const kfi_run_options *options) {
+KFI_HOT kf_status kfi_run(kfi_schedule *schedule, kfi_tile_function run, void *context,
+                          const kfi_run_options *options) {
     static const kfi_run_options defaults;
     if (!options) options = &defaults;
     const kfi_executor *executor =

@@ -89,7 +89,7 @@ static kf_status run(const kfi_job *job) {
     kfi_crew crew;
     const int32_t workers = kfi_workers_clamp(job->workers);
     kfi_crew_init(&crew, job->schedule, job->run, job->context, job->trace);
-    atomic_store_explicit(&crew.workers, workers, memory_order_relaxed);
+    kfi_crew_arm(&crew, workers, 1, NULL);
 #pragma omp parallel num_threads(workers) default(none) shared(crew)
     {
         kfi_pool_enter();

@@ -6,7 +6,7 @@
 #include "scheduler/ready_set.h"
 #include "scheduler/schedule.h"
 
-enum { KFI_NEAR_SUCCESSORS = 7 };
+enum { KFI_NEAR_SUCCESSORS = 7, KFI_GROUPS = 8 }; /* groups: of workers, at most */
 
 typedef struct kfi_node {
     /* Predecessors still to come. Counted down by those who finish one; whoever brings the last
@@ -42,20 +42,22 @@ static const uint32_t KFI_CLAIMS_END = UINT32_C(1) << 31;
 
 typedef struct kfi_ranked {
     double rank;
+    double span_ns; /* the same, with every stage cut as finely as is worth it */
     int32_t task;
 } kfi_ranked;
 
 struct kfi_schedule {
     int32_t n_tasks, n_exits;
-    int64_t n_edges;
-    double total_ns;
+    double total_ns, span_ns; /* span: no number of workers is faster */
+    _Atomic(int) running;     /* by kfi_run */
 
     kfi_node *nodes; /* n_tasks by rank number, and one whose successors are the first tasks   */
     kfi_loop *loops; /* by rank number                                                        */
-    _Atomic(uint64_t) *ready_words, *open_words; /* all zero between runs                        */
+    _Atomic(uint64_t) *ready_words, *open_words; /* all zero between runs; ready: by group       */
     int32_t *successors;                         /* of nodes with more than KFI_NEAR_SUCCESSORS  */
 
     /* As the caller gave it, by the caller's index: what recost starts from. */
+    int64_t n_edges;
     double *cost_ns;
     int64_t *first_edge; /* n_tasks + 1 */
     int32_t *edges;
@@ -64,9 +66,16 @@ struct kfi_schedule {
     int32_t *topological; /* an order in which predecessors come first */
     kfi_ranked *ranked;
     int32_t *number; /* the rank number of each task */
-
-    _Atomic(int) running; /* by kfi_run */
 };
+
+/* Is task `a`, by rank number, more critical than b by more than `ns`? */
+static inline bool kfi_schedule_outranks(const kfi_schedule *schedule, int32_t a, int32_t b,
+                                         double ns) {
+    return schedule->ranked[a].rank - schedule->ranked[b].rank > ns;
+}
+
+/* Whether the caller alone runs it at least as fast as several workers. */
+bool kfi_schedule_is_for_one(const kfi_schedule *schedule);
 
 /* How many chunks the stage is cut into for so many workers; 0 if it has no tiles. */
 int32_t kfi_loop_chunks(const kfi_loop *loop, int32_t stage, int32_t workers);

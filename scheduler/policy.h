@@ -2,12 +2,21 @@
 #ifndef KFI_SCHEDULER_POLICY_H
 #define KFI_SCHEDULER_POLICY_H
 
+/* A run shorter than this in all gains nothing from a second worker. */
+static const double KFI_ALONE_NS = 20e3;
+/* Nor does a short one of which others could take little: what they would fetch from the caller's
+ * cache, and leave in theirs for the next run, costs more. */
+static const double KFI_SMALL_NS = 200e3;
+static const double KFI_WORTH_SHARING = 1.5; /* total over span */
 /* Below this a task is done before another worker could have fetched it and its data. */
 static const double KFI_CHEAP_NS = 2e3;
 /* Cheap work that a worker keeps to itself at most; the same for how long it holds other work. */
 static const double KFI_KEEP_NS = 20e3;
 /* Published work that is worth waking somebody for. */
 static const double KFI_WAKE_NS = 20e3;
+/* What a worker has made ready itself is in its cache: only a task that is more critical by so much
+ * is taken instead. */
+static const double KFI_PREFER_NS = 20e3;
 /* What any task takes at least, for tasks that are said to cost nothing. */
 static const double KFI_LEAST_NS = 20;
 

@@ -16,24 +16,13 @@ static pthread_t threads[KFI_MAX_WORKERS]; /* 1 … n_threads, under the lock   
 static _Atomic int32_t n_threads;          /* written under the lock                  */
 static _Atomic bool stopping;              /* by kfi_pool_shutdown                    */
 static _Atomic bool crowded;               /* by callers: of the latest run           */
-static _Atomic bool pinned_pool;           /* by callers: of the latest run           */
-static _Atomic bool has_pinned_caller;     /* by the caller that is pinned            */
+static _Atomic bool is_placing;            /* by the caller that may place threads    */
 static _Atomic int pinning = -1;           /* on, off; -1: as KF_PIN says             */
-static void (*enter_hook)(void), (*leave_hook)(void); /* before any run                      */
 
-/* ---- hooks ---- */
+kfi_hooks kfi_pool_hooks;
 
 void kfi_pool_on_enter(void (*enter)(void), void (*leave)(void)) {
-    enter_hook = enter;
-    leave_hook = leave;
-}
-
-void kfi_pool_enter(void) {
-    if (enter_hook) enter_hook();
-}
-
-void kfi_pool_leave(void) {
-    if (leave_hook) leave_hook();
+    kfi_pool_hooks = (kfi_hooks){enter, leave};
 }
 
 /* ---- pinning ---- */
@@ -46,34 +35,12 @@ static bool is_pinning_on(void) {
     return on < 0 ? !asked || strcmp(asked, "0") != 0 : on != 0;
 }
 
-/* Only a run that uses every CPU it may is pinned. With fewer, or under a quota, other processes
- * would choose the same first CPUs while others idle. */
-static bool wants_pins(const kfi_cpus *cpus, int32_t workers) {
-    return is_pinning_on() && workers == cpus->in_mask && workers <= cpus->usable;
-}
-
-static void follow_pinning(int32_t index) {
-    const bool wanted = atomic_load_explicit(&pinned_pool, memory_order_relaxed);
-    if (wanted == kfi_cpus_pinned()) return;
-    const kfi_cpus cpus = kfi_cpus_look();
-    if (wanted)
-        kfi_cpus_pin(&cpus, index);
-    else
-        kfi_cpus_unpin();
-}
-
-bool kfi_pool_pin_caller(const kfi_cpus *cpus, bool for_long) {
-    if (!atomic_load_explicit(&pinned_pool, memory_order_relaxed) ||
-        atomic_exchange(&has_pinned_caller, true))
-        return false;
-    if (for_long || !kfi_cpus_on(cpus, 0)) kfi_cpus_pin(cpus, 0);
-    return true;
-}
-
-void kfi_pool_unpin_caller(void) {
-    kfi_cpus_unpin();
-    atomic_store(&has_pinned_caller, false);
-}
+/* Where the threads 1 … n stand: by the caller that has set is_placing. */
+static struct {
+    cpu_set_t mask;
+    int32_t n;
+    kfi_stand stand;
+} placed;
 
 /* ---- the threads ---- */
 
@@ -102,7 +69,6 @@ static void *run_thread(void *argument) {
     bool fresh = false;
     kfi_pool_enter();
     while (!atomic_load_explicit(&stopping, memory_order_seq_cst)) {
-        follow_pinning(index);
         if (help_one_crew(index, &fresh)) continue;
         const bool yields = atomic_load_explicit(&crowded, memory_order_relaxed);
         kfi_park_rest(&kfi_pool_park, index, kfi_pool_spin_ns(yields), yields, has_more, &index);
@@ -133,6 +99,7 @@ void kfi_pool_shutdown(void) {
     const int32_t n = atomic_load(&n_threads);
     for (int32_t k = 1; k <= n; k++) pthread_join(threads[k], NULL);
     atomic_store(&n_threads, 0);
+    placed.n = 0;
     atomic_store(&stopping, false);
     pthread_mutex_unlock(&threads_lock);
 }
@@ -141,7 +108,8 @@ void kfi_pool_shutdown(void) {
 static void forget_threads(void) {
     threads_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     atomic_store(&n_threads, 0);
-    atomic_store(&has_pinned_caller, false);
+    atomic_store(&is_placing, false);
+    placed.n = 0;
     kfi_crews_forget();
 }
 
@@ -166,7 +134,54 @@ static void set_if_different(_Atomic bool *flag, bool value) {
 
 void kfi_pool_need(const kfi_cpus *cpus, int32_t workers) {
     set_if_different(&crowded, workers > cpus->usable);
-    set_if_different(&pinned_pool, wants_pins(cpus, workers));
     if (atomic_load_explicit(&n_threads, memory_order_relaxed) < workers - 1)
         make_threads(cpus, workers);
+}
+
+/* ---- places ---- */
+
+/* Only a run that uses every CPU it may is placed. With fewer, or under a quota, other processes
+ * would choose the same first CPUs while others idle. */
+static bool wants_places(const kfi_cpus *cpus, int32_t workers) {
+    return is_pinning_on() && workers == cpus->in_mask && workers <= cpus->usable;
+}
+
+/* The index of a thread's CPU, KFI_NOWHERE if it may be on any. */
+static int32_t place_of(const kfi_cpus *cpus, kfi_stand stand, int32_t thread) {
+    const int32_t index = kfi_stand_of(stand, thread);
+    return stand.caller == KFI_NOWHERE || index >= cpus->in_mask ? KFI_NOWHERE : index;
+}
+
+/* A thread that sleeps is moved by a system call of about 1 µs, whereas a caller that moved itself
+ * to an idle CPU would wait some 50 µs until that CPU is awake. So the threads move. */
+static void place_threads(const kfi_cpus *cpus, kfi_stand stand) {
+    const int32_t n = atomic_load_explicit(&n_threads, memory_order_acquire);
+    const bool same_mask = CPU_EQUAL(&placed.mask, &cpus->mask);
+    if (same_mask && placed.n == n && placed.stand.caller == stand.caller) return;
+    for (int32_t k = 1; k <= n; k++) {
+        const int32_t place = place_of(cpus, stand, k);
+        if (same_mask && k <= placed.n && place == place_of(cpus, placed.stand, k)) continue;
+        const cpu_set_t mask = place == KFI_NOWHERE ? cpus->mask : kfi_cpus_only(cpus, place);
+        pthread_setaffinity_np(threads[k], sizeof mask, &mask);
+    }
+    placed.mask = cpus->mask;
+    placed.n = n;
+    placed.stand = stand;
+}
+
+kfi_stand kfi_pool_place(const kfi_cpus *cpus, int32_t workers, bool for_long) {
+    kfi_stand stand = {.caller = KFI_NOWHERE};
+    if (!cpus->in_mask || atomic_exchange_explicit(&is_placing, true, memory_order_acquire))
+        return stand;
+    stand.is_ours = true;
+    if (wants_places(cpus, workers)) stand.caller = kfi_cpus_where(cpus);
+    place_threads(cpus, stand);
+    if (for_long) kfi_cpus_pin(cpus, stand.caller);
+    return stand;
+}
+
+void kfi_pool_disperse(kfi_stand stand) {
+    if (!stand.is_ours) return;
+    kfi_cpus_unpin();
+    atomic_store_explicit(&is_placing, false, memory_order_release);
 }

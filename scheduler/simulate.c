@@ -167,11 +167,24 @@ static int32_t take_cheap(simulation *sim, virtual_worker *w) {
     return number;
 }
 
+/* The held task, or a far more critical one that stands ready. */
+static int32_t better_of(simulation *sim, int32_t held) {
+    const int32_t best = kfi_ready_peek(&sim->ready);
+    if (best == KFI_NONE || !kfi_schedule_outranks(sim->schedule, best, held, KFI_PREFER_NS))
+        return held;
+    kfi_ready_remove(&sim->ready, best);
+    publish(sim, held);
+    return best;
+}
+
 static int32_t next_task(simulation *sim, virtual_worker *w, int32_t cheap) {
     if (cheap == KFI_NONE && w->cheap != KFI_NONE) cheap = take_cheap(sim, w);
     const int32_t held = w->held;
-    if (cheap == KFI_NONE) w->held = KFI_NONE;
-    if (cheap == KFI_NONE || held == KFI_NONE) return cheap == KFI_NONE ? held : cheap;
+    if (cheap == KFI_NONE) {
+        w->held = KFI_NONE;
+        return held == KFI_NONE ? KFI_NONE : better_of(sim, held);
+    }
+    if (held == KFI_NONE) return cheap;
     w->held_ns += KFI_LEAST_NS + sim->schedule->nodes[cheap].cost_ns;
     if (w->held_ns > KFI_KEEP_NS) {
         w->held = KFI_NONE;
@@ -374,7 +387,8 @@ kf_status kfi_simulate(const kfi_schedule *schedule, const double (*stage_ns)[KF
     if (workers < 1 || workers > MOST_WORKERS)
         return kfi_fail(KF_INVALID, "%d virtual workers; 1 to %d are possible", workers,
                         MOST_WORKERS);
-    simulation sim = {.schedule = schedule, .stage_ns = stage_ns, .n_workers = workers};
+    const int32_t taking_part = kfi_schedule_is_for_one(schedule) ? 1 : workers;
+    simulation sim = {.schedule = schedule, .stage_ns = stage_ns, .n_workers = taking_part};
     if (!allocate(&sim)) {
         release(&sim);
         return KF_MEMORY;

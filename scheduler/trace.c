@@ -1,26 +1,15 @@
-#include "scheduler/trace.h"
+#include "scheduler/ring.h"
 
 #include "core/base/memory.h"
 
 #include <stddef.h>
-
-typedef struct ring {
-    _Alignas(64) kfi_trace_record *records;
-    int64_t written, next; /* by the ring's worker only; others read them between runs */
-} ring;
-
-struct kfi_trace {
-    int32_t workers;
-    int64_t capacity;
-    ring *rings;
-};
 
 void kfi_trace_free(kfi_trace *trace) {
     if (!trace) return;
     for (int32_t k = 0; trace->rings && k < trace->workers; k++)
         kfi_free_buffer(trace->rings[k].records,
                         (size_t)trace->capacity * sizeof(kfi_trace_record));
-    kfi_free_buffer(trace->rings, (size_t)trace->workers * sizeof(ring));
+    kfi_free_buffer(trace->rings, (size_t)trace->workers * sizeof(kfi_ring));
     kfi_free(trace);
 }
 
@@ -28,9 +17,9 @@ static kf_status add_rings(kfi_trace *trace) {
     size_t bytes;
     if (__builtin_mul_overflow((size_t)trace->capacity, sizeof(kfi_trace_record), &bytes))
         return kfi_fail(KF_MEMORY, "trace: %lld records are too many", (long long)trace->capacity);
-    trace->rings = kfi_alloc_buffer((size_t)trace->workers * sizeof(ring));
+    trace->rings = kfi_alloc_buffer((size_t)trace->workers * sizeof(kfi_ring));
     if (!trace->rings) return KF_MEMORY;
-    for (int32_t k = 0; k < trace->workers; k++) trace->rings[k] = (ring){NULL, 0, 0};
+    for (int32_t k = 0; k < trace->workers; k++) trace->rings[k] = (kfi_ring){NULL, 0, 0};
     for (int32_t k = 0; k < trace->workers; k++) {
         trace->rings[k].records = kfi_alloc_buffer(bytes);
         if (!trace->rings[k].records) return KF_MEMORY;
@@ -47,6 +36,7 @@ kf_status kfi_trace_new(int32_t workers, int64_t capacity, kfi_trace **trace) {
     if (!made) return KF_MEMORY;
     made->workers = workers;
     made->capacity = capacity;
+    made->clock = kfi_ticks_begin();
     const kf_status status = add_rings(made);
     if (status != KF_OK)
         kfi_trace_free(made);
@@ -57,14 +47,7 @@ kf_status kfi_trace_new(int32_t workers, int64_t capacity, kfi_trace **trace) {
 
 void kfi_trace_clear(kfi_trace *trace) {
     for (int32_t k = 0; k < trace->workers; k++) trace->rings[k].written = trace->rings[k].next = 0;
-}
-
-void kfi_trace_add(kfi_trace *trace, const kfi_trace_record *record) {
-    if (!trace || record->worker < 0 || record->worker >= trace->workers) return;
-    ring *own = &trace->rings[record->worker];
-    own->records[own->next] = *record;
-    own->written++;
-    if (++own->next == trace->capacity) own->next = 0;
+    trace->clock = kfi_ticks_begin();
 }
 
 int64_t kfi_trace_count(const kfi_trace *trace, int32_t worker) {
@@ -76,9 +59,13 @@ int64_t kfi_trace_lost(const kfi_trace *trace, int32_t worker) {
     return trace->rings[worker].written - kfi_trace_count(trace, worker);
 }
 
-const kfi_trace_record *kfi_trace_at(const kfi_trace *trace, int32_t worker, int64_t index) {
-    const ring *own = &trace->rings[worker];
-    return &own->records[(kfi_trace_lost(trace, worker) + index) % trace->capacity];
+kfi_trace_record kfi_trace_at(const kfi_trace *trace, int32_t worker, int64_t index) {
+    const kfi_ring *own = &trace->rings[worker];
+    kfi_trace_record record =
+        own->records[(kfi_trace_lost(trace, worker) + index) % trace->capacity];
+    record.start_ns = kfi_ticks_ns(&trace->clock, record.start_ns);
+    record.end_ns = kfi_ticks_ns(&trace->clock, record.end_ns);
+    return record;
 }
 
 int32_t kfi_trace_workers(const kfi_trace *trace) { return trace->workers; }

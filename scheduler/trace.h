@@ -21,13 +21,10 @@ kf_status kfi_trace_new(int32_t workers, int64_t capacity, kfi_trace **trace);
 void kfi_trace_free(kfi_trace *trace);
 void kfi_trace_clear(kfi_trace *trace);
 
-/* For executors: one branch when trace is NULL. Only the worker itself writes its ring. */
-void kfi_trace_add(kfi_trace *trace, const kfi_trace_record *record);
-
 /* Between runs: records of one worker, oldest first. lost: how many were overwritten. */
 int64_t kfi_trace_count(const kfi_trace *trace, int32_t worker);
 int64_t kfi_trace_lost(const kfi_trace *trace, int32_t worker);
-const kfi_trace_record *kfi_trace_at(const kfi_trace *trace, int32_t worker, int64_t index);
+kfi_trace_record kfi_trace_at(const kfi_trace *trace, int32_t worker, int64_t index);
 int32_t kfi_trace_workers(const kfi_trace *trace);
 
 #endif

@@ -12,6 +12,8 @@ kfi_worker kfi_worker_new(kfi_crew *crew, int32_t index) {
                         .nodes = crew->schedule->nodes,
                         .loops = crew->schedule->loops,
                         .hand = {.worker = index},
+                        .ready = &crew->ready[crew->group[index]],
+                        .group = crew->group[index],
                         .alone = index == 0,
                         .cheap = KFI_NONE,
                         .held = KFI_NONE};
@@ -28,11 +30,11 @@ static void announce(kfi_worker *w, double cost_ns) {
     if (atomic_load_explicit(&crew->workers, memory_order_relaxed) == 1) return;
     if (w->alone) kfi_crew_open(crew);
     w->alone = false;
-    kfi_crew_wake(crew);
+    kfi_crew_wake(crew, w->group);
 }
 
 static void publish_batch(kfi_worker *w) {
-    if (w->batch) kfi_ready_add(&w->crew->ready, w->batch_word, w->batch);
+    if (w->batch) kfi_ready_add(w->ready, w->batch_word, w->batch);
     w->batch = 0;
 }
 
@@ -104,12 +106,26 @@ static int32_t release_successors(kfi_worker *w, const kfi_node *node) {
     return best;
 }
 
+/* The held task, or a far more critical one that stands ready: the held one takes its place. */
+static int32_t better_of(kfi_worker *w, int32_t held) {
+    const int32_t best = kfi_ready_peek(w->ready);
+    if (best == KFI_NONE || !kfi_schedule_outranks(w->crew->schedule, best, held, KFI_PREFER_NS) ||
+        !kfi_ready_remove(w->ready, best))
+        return held;
+    publish(w, held);
+    publish_batch(w);
+    return best;
+}
+
 /* The next task to run here: cheap ones first, since others may wait for what they lead to. */
 static int32_t next_task(kfi_worker *w, int32_t cheap) {
     if (cheap == KFI_NONE && w->cheap != KFI_NONE) cheap = take_cheap(w);
     const int32_t held = w->held;
-    if (cheap == KFI_NONE) w->held = KFI_NONE;
-    if (cheap == KFI_NONE || held == KFI_NONE) return cheap == KFI_NONE ? held : cheap;
+    if (cheap == KFI_NONE) {
+        w->held = KFI_NONE;
+        return held == KFI_NONE ? KFI_NONE : better_of(w, held);
+    }
+    if (held == KFI_NONE) return cheap;
     w->held_ns += KFI_LEAST_NS + w->nodes[cheap].cost_ns;
     if (w->held_ns > KFI_KEEP_NS) publish_held(w);
     return cheap;
@@ -138,7 +154,7 @@ static bool run_chunks(kfi_worker *w, int32_t number, int32_t chunk) {
         if (chunk == n_chunks - 1) kfi_ready_remove(&crew->open, number);
         run_chunk(w, number, stage, n_chunks, chunk);
         n_done++;
-        const int32_t best = kfi_ready_peek(&crew->ready);
+        const int32_t best = kfi_ready_peek(w->ready);
         if (best != KFI_NONE && best < number) break;
         chunk = kfi_loop_claim(loop);
     }
@@ -205,8 +221,18 @@ static bool join_loop(kfi_worker *w, int32_t number) {
     return true;
 }
 
+/* The best of the worker's own group, else of another. */
+static int32_t take_task(kfi_worker *w) {
+    kfi_crew *crew = w->crew;
+    int32_t number = kfi_ready_take(w->ready, &w->fresh);
+    const int32_t n_groups = atomic_load_explicit(&crew->n_groups, memory_order_relaxed);
+    for (int32_t g = 1; g < n_groups && number == KFI_NONE; g++)
+        number = kfi_ready_take(&crew->ready[(w->group + g) % n_groups], &w->fresh);
+    return number;
+}
+
 static bool begin_task(kfi_worker *w) {
-    const int32_t number = kfi_ready_take(&w->crew->ready, &w->fresh);
+    const int32_t number = take_task(w);
     if (number == KFI_NONE) return false;
     wake_next(w);
     if (run_stages(w, number, 0)) go_on(w, number);
@@ -216,7 +242,7 @@ static bool begin_task(kfi_worker *w) {
 bool kfi_worker_work(kfi_worker *w) {
     kfi_crew *crew = w->crew;
     w->hand.clock = 0; /* time has passed since the last piece */
-    const int32_t ready = kfi_ready_peek(&crew->ready);
+    const int32_t ready = kfi_ready_peek(w->ready);
     const int32_t open = kfi_ready_first(&crew->open, &w->fresh);
     if (open != KFI_NONE && (ready == KFI_NONE || open < ready) && join_loop(w, open)) return true;
     return begin_task(w);

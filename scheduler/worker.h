@@ -9,6 +9,8 @@ typedef struct kfi_worker {
     kfi_node *nodes; /* of the crew's schedule */
     kfi_loop *loops;
     kfi_hand hand;
+    kfi_ready_set *ready; /* the crew's, of this worker's group                           */
+    int32_t group;
     bool alone; /* nobody else can be in the run: the gate has not been opened */
     bool fresh; /* has just been idle: must wake the next one if it leaves work */
 

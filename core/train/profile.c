@@ -123,8 +123,10 @@ static kf_status add_run(measuring *measure, int32_t run) {
     memset(measure->last_ns, 0, (size_t)n_steps * sizeof *measure->last_ns);
     kf_status status = KF_OK;
     for (int32_t w = 0; w < kfi_trace_workers(measure->trace); w++)
-        for (int64_t i = 0; i < kfi_trace_count(measure->trace, w) && status == KF_OK; i++)
-            status = add_record(measure, kfi_trace_at(measure->trace, w, i), run);
+        for (int64_t i = 0; i < kfi_trace_count(measure->trace, w) && status == KF_OK; i++) {
+            const kfi_trace_record record = kfi_trace_at(measure->trace, w, i);
+            status = add_record(measure, &record, run);
+        }
     for (int32_t s = 0; s < n_steps; s++)
         measure->elapsed_ns[s] += (double)(measure->last_ns[s] - measure->first_ns[s]);
     return status;
@@ -209,8 +211,11 @@ static kf_status measure_runs(measuring *measure, kfi_training *training, kfi_pa
     const kfi_rows rows = {0};
     kfi_run_options options = {.workers = workers};
     double wall_ns = 0;
-    kf_status status = kfi_pass_run(training, pass, batch->data, &rows, &options);
-    if (status == KF_OK) status = prepare(measure, runs, workers);
+    for (int32_t run = 0; run == 0 || (run < runs && !kfi_plan_has_learnt(pass->plan)); run++) {
+        const kf_status status = kfi_pass_run(training, pass, batch->data, &rows, &options);
+        if (status != KF_OK) return status;
+    }
+    kf_status status = prepare(measure, runs, workers);
     options.trace = measure->trace;
     for (int32_t run = 0; run < runs && status == KF_OK; run++) {
         kfi_trace_clear(measure->trace);

@@ -75,13 +75,21 @@ complains "^bench-ops: there is no op 'softmaxx'$"
 
 it "kf's executors are measured"
 exits 0 bench-scheduler --seconds 0 --no-peer shapes waste
-prints '^\| +\| +\| +kf steal \| +kf omp \| +kf serial \|'
-prints '^\| chain 4096 +\| ns/step +\| +[0-9.]+ \| +[0-9.]+ \| +[0-9.]+ \|$'
+prints '^\| +\| +\| +kf steal \| +kf omp \| +kf serial \| +reach \| +missed \|$'
+prints '^\| chain 4096 +\| ns/step +\| +[0-9.]+ \| +[0-9.]+ \| +[0-9.]+ \| +4\.5 \| +[0-9.]* \|$'
 prints '^\| recording a step '
 
 it 'a run on the work-stealing executor allocates nothing'
 exits 0 bench-scheduler --seconds 0 --no-peer waste
 prints '^\| allocations in a run +\| +\| +(0\.0|-) \|'
+
+it 'virtual workers stand beside real ones, and what is off is said'
+exits 0 bench-simulate --rounds 1 --steps 2 --within 1e6 a32
+prints '^\| a32 +\| +1 \| +[0-9.]+ \| +[0-9.]+ \| +[-+][0-9.]+ \| +[0-9.]+ \| +[-+][0-9.]+ \|$'
+exits 3 bench-simulate --rounds 1 --steps 2 --within 0 a32
+complains '^bench-simulate: a32 on 1 worker: the replay is off by -?[0-9.]+ %$'
+exits 2 bench-simulate a33
+complains "^bench-simulate: no case 'a33'$"
 
 it 'a group that there is not is wrong usage'
 exits 2 bench-scheduler --no-peer shape

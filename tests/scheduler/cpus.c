@@ -113,7 +113,7 @@ static void pinning(void **state) {
     const kfi_cpus cpus = kfi_cpus_look();
     for (int32_t k = 0; k < CPU_COUNT(&before); k++) {
         kfi_cpus_pin(&cpus, k);
-        assert_true(kfi_cpus_on(&cpus, k));
+        assert_int_equal(kfi_cpus_where(&cpus), k);
         assert_true(kfi_cpus_pinned());
         sched_getaffinity(0, sizeof now, &now);
         assert_int_equal(CPU_COUNT(&now), 1);

@@ -26,7 +26,8 @@ static const tool_option options[] = {
     TOOL_OPTION(profile_options, batch_size, "batch-size", tool_integer, .argument = "N", .low = 1,
                 .high = 1e9, .help = "default 32"),
     TOOL_OPTION(profile_options, steps, "steps", tool_integer, .argument = "N", .low = 1,
-                .high = 1e6, .help = "steps to measure, after one to warm up; default 10"),
+                .high = 1e6,
+                .help = "steps to measure, after as many (at most 5) to warm up; default 10"),
     TOOL_OPTION(profile_options, threads, "threads", tool_integer, .argument = "N", .low = 1,
                 .high = 1024, .help = "workers; default: all CPUs"),
     TOOL_OPTION(profile_options, inference, "inference", tool_flag,
@@ -56,8 +57,8 @@ static const tool_command command = {
         "chain of nodes that wait for each other; the file itself is never changed. What is\n"
         "done to a result while it is in the cache (bias, activation, the update of a weight)\n"
         "counts with the node that computes it. --simulate replays the measured times by the\n"
-        "rules of the scheduler; the bound is what no schedule could beat, and memory, which\n"
-        "more workers would share, is left out.\n",
+        "rules of the scheduler; the bound is what no schedule could beat. What sharing memory\n"
+        "costs is in it as far as the --threads that were measured share it.\n",
     .options = options};
 
 /* Output by output, since they may end in different activations. */

@@ -15,7 +15,7 @@ enum { KF_PROFILE_SIMULATIONS = 16 };
 typedef struct kf_profile_options {
     size_t size;
     int64_t batch_size; /* 32 */
-    int32_t steps;      /* 10, after one to warm up */
+    int32_t steps;      /* 10, after as many to warm up, 5 at most */
     int32_t threads;    /* 0: all CPUs */
     bool inference;     /* profile predict instead of a training step */
     kf_dataset *data;   /* NULL: random numbers and labels */
@@ -67,8 +67,8 @@ KF_API int64_t kf_profile_events(const kf_profile *profile);
 KF_API kf_profile_event kf_profile_event_at(const kf_profile *profile, int64_t index);
 
 /* What so many workers would make of the step: the measured times of its tiles, replayed by the
- * rules of the scheduler. Caches and the memory's bandwidth, which they would share, are left out.
- */
+ * rules of the scheduler. What sharing caches and memory costs is in them as far as the workers
+ * that were measured share it. */
 typedef struct kf_profile_simulation {
     int32_t workers;
     double step_ns;    /* from start to end                                                 */

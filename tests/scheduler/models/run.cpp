@@ -3,9 +3,10 @@
  * beside the end, and what belongs to a run is touched by nobody outside of it.
  *
  * ready_set, park and gate are the sources themselves. What crew.c, worker.c and pool.c do with
- * them is written down here once more, for one crew, tasks that follow nothing, and one look where
- * they would spin; every wake is worth its while. In the second run the caller leaves all work to
- * the others, as if it had a long task of its own in hand: then a wake-up lost is time lost. */
+ * them is written down here once more, for one crew, tasks that follow nothing, two groups, and one
+ * look where they would spin; every wake is worth its while. In the second run the caller leaves
+ * all work to the others, as if it had a long task of its own in hand: then a wake-up lost is time
+ * lost. */
 #include "model.hpp"
 
 #include <sys/syscall.h>
@@ -24,8 +25,9 @@
 
 namespace {
 
-enum { N_TASKS = 3, N_RUNS = 2, N_HELPERS = 2, N_WORDS = 1 };
+enum { N_TASKS = 3, N_RUNS = 2, N_HELPERS = 2, N_WORDS = 1, N_GROUPS = 2 };
 const uint64_t helpers = 6, caller = 1; /* seats: 1 and 2 of the pool's park, 0 of the caller's */
+const uint64_t of_group[N_GROUPS] = {2, 4}; /* the caller is in group 0 */
 
 bool has_more_for_caller(const void *subject);
 bool is_over_for_caller(const void *subject);
@@ -33,8 +35,8 @@ bool has_more_for_helper(const void *subject);
 
 struct run : rl::test_suite<run, 1 + N_HELPERS> {
     kfi_gate gate;
-    kfi_ready_set ready;
-    rl::atomic<uint64_t> words[N_WORDS];
+    kfi_ready_set ready[N_GROUPS];
+    rl::atomic<uint64_t> words[N_GROUPS][N_WORDS];
     rl::atomic<int32_t> unfinished;
     rl::atomic<uint64_t> open_crews;
     rl::atomic<int> stopping;
@@ -47,8 +49,9 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
         atomic_store(&gate.word, 0);
         atomic_store(&open_crews, 0);
         atomic_store(&stopping, 0);
-        atomic_store(&ready.top, 0);
-        for (auto &word : words) atomic_store(&word, 0);
+        for (auto &set : ready) atomic_store(&set.top, 0);
+        for (auto &set : words)
+            for (auto &word : set) atomic_store(&word, 0);
         kfi_park_clear(&pool_park);
         kfi_park_clear(&caller_park);
     }
@@ -60,14 +63,22 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
                kfi_park_searching(&caller_park, caller_works ? caller : 0);
     }
 
-    void wake() {
-        if (has_searcher()) return;
+    void wake(int group) {
+        if (has_searcher() || kfi_park_wake(&pool_park, of_group[group])) return;
         if (!kfi_park_wake(&caller_park, caller_works ? caller : 0))
             kfi_park_wake(&pool_park, helpers);
     }
 
+    bool has_ready() { return kfi_ready_some(&ready[0]) || kfi_ready_some(&ready[1]); }
+
     bool has_work() {
-        return atomic_load_explicit(&open_crews, memory_order_seq_cst) && kfi_ready_some(&ready);
+        return atomic_load_explicit(&open_crews, memory_order_seq_cst) && has_ready();
+    }
+
+    void pass_on() {
+        if (!atomic_load_explicit(&open_crews, memory_order_seq_cst)) return;
+        for (int group = 0; group < N_GROUPS; group++)
+            if (kfi_ready_some(&ready[group])) wake(group);
     }
 
     bool is_done() { return atomic_load_explicit(&unfinished, memory_order_seq_cst) == 0; }
@@ -79,10 +90,14 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
 
     /* ---- worker.c ---- */
 
-    bool work(bool *fresh, int number_of_run, bool is_helper) {
-        const int32_t task = kfi_ready_take(&ready, fresh);
+    /* The first helper is of the caller's group, the second one is not. */
+    bool work(bool *fresh, int number_of_run, int seat) {
+        const bool is_helper = seat != 0;
+        const int own = seat == 2 ? 1 : 0;
+        int32_t task = kfi_ready_take(&ready[own], fresh);
+        if (task == KFI_NONE) task = kfi_ready_take(&ready[1 - own], fresh);
         if (task == KFI_NONE) return false;
-        if (*fresh && has_work()) wake();
+        if (*fresh) pass_on();
         *fresh = false;
         RL_ASSERT(PLAIN(payload[task]) == 10 * number_of_run + task);
         PLAIN(payload[task]) = -1;
@@ -96,17 +111,18 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
         PLAIN(of_run) = number_of_run;
         caller_works = number_of_run == 1;
         atomic_store_explicit(&unfinished, N_TASKS, memory_order_relaxed);
-        kfi_ready_init(&ready, words, 64 * N_WORDS);
+        for (int group = 0; group < N_GROUPS; group++)
+            kfi_ready_init(&ready[group], words[group], 64 * N_WORDS);
         kfi_gate_open(&gate);
         atomic_fetch_or_explicit(&open_crews, 1, memory_order_seq_cst);
         for (int task = 0; task < N_TASKS; task++) {
             PLAIN(payload[task]) = 10 * number_of_run + task;
-            kfi_ready_add(&ready, 0, UINT64_C(1) << task);
-            wake();
+            kfi_ready_add(&ready[0], 0, UINT64_C(1) << task);
+            wake(0);
         }
         bool fresh = false;
         while (!is_done()) {
-            if (caller_works && work(&fresh, number_of_run, false)) continue;
+            if (caller_works && work(&fresh, number_of_run, 0)) continue;
             if (is_done()) continue;
             kfi_park_rest(&caller_park, 0, -1, false,
                           caller_works ? has_more_for_caller : is_over_for_caller, this);
@@ -130,7 +146,7 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
             if (has_work() && kfi_gate_enter(&gate)) {
                 const int number_of_run = PLAIN(of_run);
                 bool has_worked = false;
-                while (work(&fresh, number_of_run, true)) has_worked = true;
+                while (work(&fresh, number_of_run, seat)) has_worked = true;
                 kfi_gate_leave(&gate);
                 if (has_worked) continue;
             }
@@ -151,7 +167,7 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
 
 bool has_more_for_caller(const void *subject) {
     run *self = (run *)subject;
-    return self->is_done() || kfi_ready_some(&self->ready);
+    return self->is_done() || self->has_ready();
 }
 
 bool is_over_for_caller(const void *subject) { return ((run *)subject)->is_done(); }

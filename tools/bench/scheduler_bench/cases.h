@@ -16,6 +16,8 @@ typedef struct bench_case {
     int32_t decimals;
     double (*measure)(const bench_trial *trial, int32_t argument); /* NaN: it cannot */
     int32_t argument;
+    double reach; /* what kf's "steal" is meant to reach (README.md); NaN: nothing is said */
+    bool more;    /* the larger the better                                                 */
 } bench_case;
 
 extern const bench_case bench_cases[];

@@ -65,9 +65,10 @@ static int32_t list_contenders(const bench_options *given, const bench_contender
 static void print_head(const bench_contender *const *list, int32_t n) {
     printf("| %-34s | %-10s |", "", "");
     for (int32_t i = 0; i < n; i++) printf(" %13s |", list[i]->name);
-    printf("\n|%.35s-|%.11s-|", "------------------------------------", "------------");
+    printf(" %7s | %6s |\n|%.35s-|%.11s-|", "reach", "missed",
+           "------------------------------------", "------------");
     for (int32_t i = 0; i < n; i++) printf("--------------:|");
-    printf("\n");
+    printf("--------:|-------:|\n");
 }
 
 static void print_value(const bench_case *at, double value) {
@@ -76,6 +77,21 @@ static void print_value(const bench_case *at, double value) {
     else
         printf(" %13s |", "-");
     fflush(stdout);
+}
+
+/* By which factor the first contender misses what it is meant to reach. */
+static void print_reach(const bench_case *at, double value) {
+    if (!isfinite(at->reach)) {
+        printf(" %7s | %6s |\n", "", "");
+        return;
+    }
+    const double factor = at->more ? at->reach / value : value / at->reach;
+    const bool met = at->more ? value >= at->reach : value <= at->reach;
+    printf(" %7g |", at->reach);
+    if (met || !isfinite(factor))
+        printf(" %6s |\n", met ? "" : "yes");
+    else
+        printf(" %6.2f |\n", factor);
 }
 
 static void print_json(const bench_case *at, const char *contender, double value) {
@@ -92,6 +108,7 @@ static void print_json(const bench_case *at, const char *contender, double value
 static void run_case(const bench_case *at, const bench_options *given,
                      const bench_contender *const *list, int32_t n) {
     if (!given->json) printf("| %-34s | %-10s |", at->name, at->unit);
+    double first = NAN;
     for (int32_t i = 0; i < n; i++) {
         const bench_trial trial = {.contender = list[i],
                                    .threads = (int32_t)given->threads,
@@ -99,12 +116,13 @@ static void run_case(const bench_case *at, const bench_options *given,
                                    .seconds = given->seconds,
                                    .schedules = given->seconds > 0 ? 3000 : 30};
         const double value = at->measure(&trial, at->argument);
+        if (i == 0) first = value;
         if (given->json)
             print_json(at, list[i]->name, value);
         else
             print_value(at, value);
     }
-    if (!given->json) printf("\n");
+    if (!given->json) print_reach(at, first);
 }
 
 static void run_all(const bench_options *given) {

@@ -43,9 +43,11 @@ struct threads {
 /* --- flow graph ------------------------------------------------------------------------------- */
 
 using message = tbb::flow::continue_msg;
-using node = tbb::flow::continue_node<message>;
+using queued = tbb::flow::continue_node<message>;
+/* A node that runs where its last message comes from. */
+using light = tbb::flow::continue_node<message, tbb::flow::lightweight>;
 
-struct flow {
+template <typename node> struct flow {
     threads with;
     work step;
     std::unique_ptr<tbb::flow::graph> graph;
@@ -53,14 +55,15 @@ struct flow {
     std::vector<node *> sources;
 };
 
+template <typename node>
 void *prepare_flow(const bench_graph *graph, bench_step_function run, void *context,
                    int32_t n_threads) {
-    auto *self = new flow{threads(n_threads), {graph, run, context}, nullptr, {}, {}};
+    auto *self = new flow<node>{threads(n_threads), {graph, run, context}, nullptr, {}, {}};
     self->with.arena.execute([&] {
         self->graph = std::make_unique<tbb::flow::graph>();
         for (int32_t i = 0; i < graph->n; i++)
             self->nodes.push_back(std::make_unique<node>(
-                *self->graph, [self, i](const message &) { self->step(i); }));
+                *self->graph, [self, i](const message &) noexcept { self->step(i); }));
         for (int32_t e = 0; e < graph->n_edges; e++)
             tbb::flow::make_edge(*self->nodes[graph->from[e]], *self->nodes[graph->to[e]]);
         for (int32_t i = 0; i < graph->n; i++)
@@ -69,16 +72,16 @@ void *prepare_flow(const bench_graph *graph, bench_step_function run, void *cont
     return self;
 }
 
-void run_flow(void *pointer) {
-    auto *self = static_cast<flow *>(pointer);
+template <typename node> void run_flow(void *pointer) {
+    auto *self = static_cast<flow<node> *>(pointer);
     self->with.arena.execute([&] {
         for (node *source : self->sources) source->try_put(message());
         self->graph->wait_for_all();
     });
 }
 
-void release_flow(void *pointer) {
-    auto *self = static_cast<flow *>(pointer);
+template <typename node> void release_flow(void *pointer) {
+    auto *self = static_cast<flow<node> *>(pointer);
     self->with.arena.execute([&] {
         self->sources.clear();
         self->nodes.clear();
@@ -139,7 +142,9 @@ void release_group(void *pointer) { delete static_cast<group *>(pointer); }
 
 } // namespace
 
-const bench_contender bench_peers[] = {{"TBB group", prepare_group, run_group, release_group},
-                                       {"TBB flow", prepare_flow, run_flow, release_flow},
-                                       bench_openmp,
-                                       {nullptr, nullptr, nullptr, nullptr}};
+const bench_contender bench_peers[] = {
+    {"TBB group", prepare_group, run_group, release_group},
+    {"TBB flow", prepare_flow<queued>, run_flow<queued>, release_flow<queued>},
+    {"TBB light", prepare_flow<light>, run_flow<light>, release_flow<light>},
+    bench_openmp,
+    {nullptr, nullptr, nullptr, nullptr}};
