@@ -250,6 +250,8 @@ kf_status bench_batch_make(const bench_case *chosen, const kf_model *model, benc
         kf_shape shape = kf_tensor_shape(kf_model_output(model, i));
         shape.dims[0] = chosen->batch;
         batch->outputs[i] = malloc((size_t)count_of(&shape) * sizeof(float));
+        if (batch->outputs[i])
+            memset(batch->outputs[i], 0, (size_t)count_of(&shape) * sizeof(float));
         if (!batch->outputs[i]) return KF_MEMORY;
     }
     return KF_OK;

@@ -76,7 +76,6 @@ static kf_status run_case(const bench_case *chosen, const bench_options *given, 
     bench_process ours, peer = {0};
     const bool started =
         bench_process_start(&ours, (char *[]){program, (char *)chosen->name, NULL});
-    result->train_flops = bench_value(ours.answer, "train_flops");
     result->planned_mb = bench_value(ours.answer, "planned_mb");
     const bool compared =
         !given->no_peer &&
@@ -86,6 +85,8 @@ static kf_status run_case(const bench_case *chosen, const bench_options *given, 
     run_rounds(&ours, &peer, given, result);
     result->rss_mb = bench_process_peak_mb(&ours);
     result->peer_rss_mb = bench_process_peak_mb(&peer);
+    result->train_flops =
+        bench_process_ask(&ours, "count") ? bench_value(ours.answer, "train_flops") : NAN;
     bench_process_stop(&ours);
     bench_process_stop(&peer);
     bench_result_finish(result);

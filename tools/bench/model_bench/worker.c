@@ -1,7 +1,8 @@
 /* bench-model CASE: one model of cases.h in a process of its own. It says
- *     ready train_flops=… infer_flops=… planned_mb=…
+ *     ready planned_mb=…
  * and then, for each line "train SECONDS" or "infer SECONDS", runs steps for so long (one at least)
- * and answers with the median: "ms=…". It ends with its input. */
+ * and answers with the median: "ms=…"; to "count", which takes memory of its own, with
+ * "train_flops=…". It ends with its input. */
 #include "../../command/report.h"
 #include "../common/statistics.h"
 #include "cases.h"
@@ -10,10 +11,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_STEPS = 20000 };
 
 typedef struct subject {
+    const bench_case *chosen;
     kf_model *model;
     bench_batch batch;
 } subject;
@@ -47,73 +50,70 @@ static kf_status measure(subject *one, pass step, double seconds, double *median
 }
 
 /* What a step computes, by the ops' own count. */
-static kf_status count_flops(subject *one, const bench_case *chosen, bool inference,
-                             double *flops) {
-    kf_profile *profile =
-        kf_profile_run(one->model, .batch_size = chosen->batch, .steps = 1, .inference = inference);
+static kf_status count_flops(subject *one) {
+    kf_profile *profile = kf_profile_run(one->model, .batch_size = one->chosen->batch, .steps = 1);
     if (!profile) return tool_fail_kf(kf_last_status());
-    *flops = kf_profile_total(profile).flops;
+    printf("train_flops=%.0f\n", kf_profile_total(profile).flops);
     kf_profile_free(profile);
     return KF_OK;
 }
 
-/* Weights, the optimizer's averages, and the arena of a training step: what the plan says that
- * training will take. */
-static kf_status plan_megabytes(subject *one, const bench_case *chosen, double *megabytes) {
+/* What the process holds, in bytes; 0 if the system does not say. */
+static double resident_bytes(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages = 0;
+    if (file && fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* What training will take, before its first step: what is there already (weights, the optimizer's
+ * averages, the batch, the libraries) and the arena of a step. */
+static kf_status plan_megabytes(const subject *one, double *megabytes) {
     size_t arena;
-    const kf_status status = kf_planned_peak(one->model, chosen->batch, &arena);
-    if (status != KF_OK) return tool_fail_kf(status);
-    double floats = (double)kf_model_parameters(one->model, NULL);
-    for (int32_t i = 0; i < kf_optimizer_weights(one->model); i++) {
-        const kf_shape shape = kf_optimizer_weight_shape(one->model, i);
-        double count = 1;
-        for (int32_t axis = 0; axis < shape.rank; axis++) count *= (double)shape.dims[axis];
-        floats += count;
-    }
-    *megabytes = 1e-6 * ((double)arena + sizeof(float) * floats);
-    return KF_OK;
+    const kf_status status = kf_planned_peak(one->model, one->chosen->batch, &arena);
+    if (status == KF_OK) *megabytes = 1e-6 * (resident_bytes() + (double)arena);
+    return tool_fail_kf(status);
 }
 
 /* Also warms both passes up. */
-static kf_status prepare(subject *one, const bench_case *chosen, kf_graph *graph) {
-    one->model = bench_case_model(chosen, graph);
+static kf_status prepare(subject *one, kf_graph *graph) {
+    one->model = bench_case_model(one->chosen, graph);
     if (!one->model) return tool_fail_kf(kf_last_status());
-    if (bench_batch_make(chosen, one->model, &one->batch) != KF_OK)
+    if (bench_batch_make(one->chosen, one->model, &one->batch) != KF_OK)
         return tool_fail(KF_MEMORY, "out of memory");
-    double training = 0, inference = 0, megabytes = 0;
-    kf_status status = tool_fail_kf(train(one));
+    double megabytes = 0;
+    kf_status status = plan_megabytes(one, &megabytes);
+    if (status == KF_OK) status = tool_fail_kf(train(one));
     if (status == KF_OK) status = tool_fail_kf(infer(one));
-    if (status == KF_OK) status = plan_megabytes(one, chosen, &megabytes);
-    if (status == KF_OK) status = count_flops(one, chosen, false, &training);
-    if (status == KF_OK) status = count_flops(one, chosen, true, &inference);
-    if (status == KF_OK)
-        printf("ready train_flops=%.0f infer_flops=%.0f planned_mb=%.3f\n", training, inference,
-               megabytes);
+    if (status == KF_OK) printf("ready planned_mb=%.3f\n", megabytes);
     return status;
 }
 
 static kf_status answer(subject *one, const char *question) {
     const bool training = strncmp(question, "train ", 6) == 0;
+    if (strcmp(question, "count") == 0) return count_flops(one);
     if (!training && strncmp(question, "infer ", 6) != 0)
-        return tool_fail(KF_USAGE, "expected 'train SECONDS' or 'infer SECONDS', got '%s'",
+        return tool_fail(KF_USAGE, "expected 'train SECONDS', 'infer SECONDS' or 'count', got '%s'",
                          question);
     double median = 0;
     const kf_status status =
         measure(one, training ? train : infer, strtod(question + 6, NULL), &median);
     if (status == KF_OK) printf("ms=%.6f\n", median);
-    return status == KF_OK ? tool_flush_results() : status;
+    return status;
 }
 
 static kf_status serve(const bench_case *chosen) {
     kf_graph *graph = kf_graph_new();
     if (!graph) return tool_fail(KF_MEMORY, "out of memory");
-    subject one = {0};
-    kf_status status = prepare(&one, chosen, graph);
+    subject one = {.chosen = chosen};
+    kf_status status = prepare(&one, graph);
     if (status == KF_OK) status = tool_flush_results();
     char line[64];
     while (status == KF_OK && fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = '\0';
         status = answer(&one, line);
+        if (status == KF_OK) status = tool_flush_results();
     }
     bench_batch_free(&one.batch);
     kf_graph_free(graph);
