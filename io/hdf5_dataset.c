@@ -4,6 +4,7 @@
 
 #include "core/base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -324,4 +325,39 @@ int64_t kfi_hdf5_chunk_rows(kfi_hdf5 *file, const char *path) {
     const int64_t rows = kfi_hdf5_use(file, path, &dataset) == KF_OK ? dataset->chunk_rows : 0;
     kfi_hdf5_leave();
     return rows;
+}
+
+static void name_filters(hid_t creation, char *names, size_t size) {
+    for (int i = 0, n = H5Pget_nfilters(creation); i < n; i++) {
+        size_t n_values = 0;
+        unsigned flags, config;
+        const H5Z_filter_t filter =
+            H5Pget_filter2(creation, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
+        const char *name = filter == H5Z_FILTER_DEFLATE      ? "gzip"
+                           : filter == H5Z_FILTER_FLETCHER32 ? "fletcher32"
+                                                             : "shuffle"; /* no others are opened */
+        const size_t used = strlen(names);
+        snprintf(names + used, size - used, "%s%s", used ? ", " : "", name);
+    }
+}
+
+kf_status kfi_hdf5_storage_of(kfi_hdf5 *file, const char *path, kfi_hdf5_storage *storage) {
+    *storage = (kfi_hdf5_storage){.bytes = 0};
+    kfi_hdf5_dataset *dataset;
+    kfi_hdf5_enter();
+    kf_status status = kfi_hdf5_use(file, path, &dataset);
+    const hid_t creation = status == KF_OK ? H5Dget_create_plist(dataset->id) : H5I_INVALID_HID;
+    if (status == KF_OK && creation < 0) status = kfi_hdf5_refused(file, path, "read its storage");
+    if (status == KF_OK) {
+        hsize_t chunk[KF_MAX_RANK];
+        storage->bytes = (int64_t)H5Dget_storage_size(dataset->id);
+        name_filters(creation, storage->filters, sizeof storage->filters);
+        if (H5Pget_layout(creation) == H5D_CHUNKED)
+            storage->chunk.rank = H5Pget_chunk(creation, KF_MAX_RANK, chunk);
+        for (int32_t i = 0; i < storage->chunk.rank; i++)
+            storage->chunk.dims[i] = (int64_t)chunk[i];
+    }
+    if (creation >= 0) H5Pclose(creation);
+    kfi_hdf5_leave();
+    return status;
 }

@@ -36,6 +36,9 @@ kf_status kfi_hdf5_list(kfi_hdf5 *file, const char *group, kfi_strings **names);
  * name order. A link that is not hard is refused here, not passed over. */
 kf_status kfi_hdf5_list_datasets(kfi_hdf5 *file, const char *group, kfi_strings **names);
 
+/* The same with all that is no group: links, and what cannot be opened. */
+kf_status kfi_hdf5_list_everything(kfi_hdf5 *file, const char *group, kfi_strings **names);
+
 kf_status kfi_hdf5_make_group(kfi_hdf5 *file, const char *path); /* with its parents */
 
 /* Datasets. rank 0 for scalars. Types: integers and floats of every size that kf_dtype has, in
@@ -52,6 +55,14 @@ kf_status kfi_hdf5_read(kfi_hdf5 *file, const char *path, int64_t start, int64_t
 
 /* Rows per chunk of the first axis; 0 for contiguous storage. */
 int64_t kfi_hdf5_chunk_rows(kfi_hdf5 *file, const char *path);
+
+/* How a dataset stands in the file. */
+typedef struct kfi_hdf5_storage {
+    kf_shape chunk;   /* rank 0: in one piece */
+    char filters[64]; /* "shuffle, gzip"; "": none */
+    int64_t bytes;    /* that it takes there */
+} kfi_hdf5_storage;
+kf_status kfi_hdf5_storage_of(kfi_hdf5 *file, const char *path, kfi_hdf5_storage *storage);
 
 /* Writes a whole contiguous dataset, parents made as needed. */
 kf_status kfi_hdf5_write(kfi_hdf5 *file, const char *path, kf_dtype dtype, const kf_shape *shape,

@@ -129,6 +129,17 @@ static bool too_deep(const char *name) {
     return depth >= MAX_DEPTH;
 }
 
+/* What there is, whether it can be opened or not. */
+static herr_t keep_all(hid_t group, const char *name, const H5L_info_t *link, void *data) {
+    gathering *all = data;
+    H5O_info_t about;
+    const bool is_group =
+        link->type == H5L_TYPE_HARD &&
+        H5Oget_info_by_name2(group, name, &about, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+        about.type == H5O_TYPE_GROUP;
+    return is_group && !too_deep(name) ? 0 : keep(all, name);
+}
+
 /* HDF5 goes through every group once, whatever circles its links make. */
 static herr_t keep_dataset(hid_t group, const char *name, const H5L_info_t *link, void *data) {
     gathering *all = data;
@@ -151,7 +162,8 @@ static herr_t keep_dataset(hid_t group, const char *name, const H5L_info_t *link
     return type == H5I_DATASET ? keep(all, name) : 0;
 }
 
-static kf_status gather(gathering *all, bool datasets, kfi_strings **names) {
+/* `keep_link` goes through the groups below, too; NULL: hard links of this group alone. */
+static kf_status gather(gathering *all, H5L_iterate_t keep_link, kfi_strings **names) {
     hid_t object;
     kf_status status = kfi_hdf5_find(all->file, all->group, &object);
     if (status != KF_OK) return status;
@@ -159,7 +171,7 @@ static kf_status gather(gathering *all, bool datasets, kfi_strings **names) {
         status = kfi_fail(KF_INVALID, "%s: '%s' is not a group", all->file->path, all->group);
     const herr_t done =
         status != KF_OK ? 0
-        : datasets      ? H5Lvisit(object, H5_INDEX_NAME, H5_ITER_INC, keep_dataset, all)
+        : keep_link     ? H5Lvisit(object, H5_INDEX_NAME, H5_ITER_INC, keep_link, all)
                         : H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, NULL, keep_hard_link, all);
     if (status == KF_OK) status = all->status;
     if (status == KF_OK && done < 0) status = kfi_hdf5_refused(all->file, all->group, "list it");
@@ -168,11 +180,12 @@ static kf_status gather(gathering *all, bool datasets, kfi_strings **names) {
     return status == KF_OK && !*names ? KF_MEMORY : status;
 }
 
-static kf_status gather_all(kfi_hdf5 *file, const char *group, bool datasets, kfi_strings **names) {
+static kf_status gather_all(kfi_hdf5 *file, const char *group, H5L_iterate_t keep_link,
+                            kfi_strings **names) {
     *names = NULL;
     gathering all = {.file = file, .group = group};
     kfi_hdf5_enter();
-    const kf_status status = gather(&all, datasets, names);
+    const kf_status status = gather(&all, keep_link, names);
     kfi_hdf5_leave();
     for (int64_t i = 0; i < all.count; i++) kfi_free(all.names[i]);
     kfi_free(all.names);
@@ -180,11 +193,15 @@ static kf_status gather_all(kfi_hdf5 *file, const char *group, bool datasets, kf
 }
 
 kf_status kfi_hdf5_list(kfi_hdf5 *file, const char *group, kfi_strings **names) {
-    return gather_all(file, group, false, names);
+    return gather_all(file, group, NULL, names);
 }
 
 kf_status kfi_hdf5_list_datasets(kfi_hdf5 *file, const char *group, kfi_strings **names) {
-    return gather_all(file, group, true, names);
+    return gather_all(file, group, keep_dataset, names);
+}
+
+kf_status kfi_hdf5_list_everything(kfi_hdf5 *file, const char *group, kfi_strings **names) {
+    return gather_all(file, group, keep_all, names);
 }
 
 /* Without times of creation, so that the same content gives the same bytes. */

@@ -3,7 +3,10 @@
 #include "core/base/memory.h"
 #include "core/model/weight_source.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { LISTED_BYTES = 512 }; /* bytes of a list of names in a message */
 
 /* What is read into which weight. */
 typedef struct pairing {
@@ -12,6 +15,7 @@ typedef struct pairing {
     kf_load_weights_options options;
     kfi_weight_source *sources;
     int64_t n_sources, capacity;
+    char kept[LISTED_BYTES], unused[LISTED_BYTES]; /* names for the report on loading by name */
 } pairing;
 
 /* --- one layer -------------------------------------------------------------------------------- */
@@ -49,6 +53,26 @@ static kf_status refuse_shape(const kf_layer *layer, int64_t index,
                     kfi_shape_string(&source->shape));
 }
 
+/* Keras's warnings, with the weight's name in the second. */
+static kf_status skip_count(const pairing *all, const kf_layer *layer, const kfi_keras_layer *saved,
+                            int64_t count) {
+    kfi_graph_warn(all->model->graph,
+                   "Skipping loading of weights for layer %s due to mismatch in number of weights "
+                   "(%lld vs %lld).",
+                   layer->name, (long long)count, (long long)saved->n_weights);
+    return KF_OK;
+}
+
+static kf_status skip_shape(const pairing *all, const kf_layer *layer,
+                            const kfi_weight_source *source) {
+    kfi_graph_warn(all->model->graph,
+                   "Skipping loading of weights for layer %s due to mismatch in shape (%s: %s vs "
+                   "%s).",
+                   layer->name, source->weight->name, kfi_shape_string(&source->weight->shape),
+                   kfi_shape_string(&source->shape));
+    return KF_OK;
+}
+
 static kf_status reserve(pairing *all, int64_t more) {
     kf_status status = KF_OK;
     void *grown = all->sources;
@@ -68,13 +92,15 @@ static kf_status pair_weights(pairing *all, const kf_layer *layer, int64_t index
     int64_t n_sources;
     status = kfi_weight_sources(all->file, saved, list->items, list->count, sources, &n_sources);
     const bool skip = all->options.by_name && all->options.skip_mismatch;
-    if (status == KF_OK && n_sources != list->count && !skip)
-        status = refuse_count(all, layer, index, saved, list->count);
+    if (status == KF_OK && n_sources != list->count)
+        status = skip ? skip_count(all, layer, saved, list->count)
+                      : refuse_count(all, layer, index, saved, list->count);
     for (int64_t i = 0; i < n_sources && status == KF_OK; i++) {
         if (fits(all, &sources[i]))
             all->sources[all->n_sources++] = sources[i];
-        else if (!skip)
-            status = refuse_shape(layer, index, &sources[i]);
+        else
+            status = skip ? skip_shape(all, layer, &sources[i])
+                          : refuse_shape(layer, index, &sources[i]);
     }
     return status;
 }
@@ -133,18 +159,56 @@ static kf_status pair_in_order(pairing *all) {
     return status;
 }
 
+static void list_name(char list[LISTED_BYTES], const char *name) {
+    const size_t used = strlen(list);
+    const int added = snprintf(list + used, LISTED_BYTES - used, "%s%s", used ? ", " : "", name);
+    if (used + (size_t)added >= LISTED_BYTES) /* the last names do not fit */
+        memcpy(list + LISTED_BYTES - sizeof " …", " …", sizeof " …");
+}
+
+static bool is_in_file(const kfi_keras_file *file, const char *name) {
+    for (int64_t next = 0;;) {
+        const kfi_keras_layer *saved = next_with_weights(file, &next);
+        if (!saved) return false;
+        if (strcmp(saved->name, name) == 0) return true;
+    }
+}
+
+/* Keras says nothing of these, so that a name typed wrong is a layer silently left as it was. */
+static kf_status report_unpaired(pairing *all) {
+    kf_status status = KF_OK;
+    for (int32_t i = 0; i < all->model->n_layers && status == KF_OK; i++) {
+        const kf_layer *layer = all->model->layers[i];
+        bool counts;
+        status = has_weights(layer, &counts);
+        if (status == KF_OK && counts && !is_in_file(all->file, layer->name))
+            list_name(all->kept, layer->name);
+    }
+    if (all->kept[0])
+        kfi_graph_warn(all->model->graph, "the file has no weights for, which keep theirs: %s",
+                       all->kept);
+    if (all->unused[0])
+        kfi_graph_warn(all->model->graph, "the model has no layers for the file's weights of: %s",
+                       all->unused);
+    return status;
+}
+
 static kf_status pair_by_name(pairing *all) {
     kf_status status = KF_OK;
     int64_t next = 0, index = 0;
     for (const kfi_keras_layer *saved; status == KF_OK;) {
         saved = next_with_weights(all->file, &next);
         if (!saved) break;
-        for (int32_t i = 0; i < all->model->n_layers && status == KF_OK; i++)
-            if (strcmp(all->model->layers[i]->name, saved->name) == 0)
-                status = pair_layer(all, all->model->layers[i], index, saved);
+        bool found = false;
+        for (int32_t i = 0; i < all->model->n_layers && status == KF_OK; i++) {
+            if (strcmp(all->model->layers[i]->name, saved->name) != 0) continue;
+            status = pair_layer(all, all->model->layers[i], index, saved);
+            found = true;
+        }
+        if (!found) list_name(all->unused, saved->name);
         index++;
     }
-    return status;
+    return status == KF_OK ? report_unpaired(all) : status;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

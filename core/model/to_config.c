@@ -78,6 +78,8 @@ static kfi_variant *plain_config(const kf_layer *layer, const kf_tensor *input) 
     }
     if (kfi_wrapped(layer)) put(&config, layer->class->wraps, wrapped_config(kfi_wrapped(layer)));
     put_fields(&config, layer);
+    /* what the model was given counts more than what an Embedding says of itself */
+    if (input) put(&config, "batch_input_shape", shape_config(&input->shape));
     return config;
 }
 

@@ -1,4 +1,5 @@
 /* One batch from arrays in memory: train, test, predict, and the passes that change nothing. */
+#include "core/train/budget.h"
 #include "core/train/deferred.h"
 #include "core/train/pass.h"
 #include "core/train/sample_weights.h"
@@ -241,6 +242,6 @@ kf_status kf_planned_peak(kf_model *model, int64_t batch_size, size_t *bytes) {
                               ports.items[i].name, kfi_shape_string(&ports.items[i].shape));
     if (status == KF_OK)
         status = kfi_pass_for(training, &kfi_mode_train, &ports, batch_size, &pass);
-    if (status == KF_OK) *bytes = kfi_plan_peak_bytes(pass->plan);
+    if (status == KF_OK) *bytes = kfi_budget_need(pass->plan);
     return status;
 }

@@ -20,6 +20,7 @@ static kf_status test_all(kfi_training *training, kfi_supply *supply, const kfi_
                           const kfi_callbacks *callbacks, kf_log *logs, double *sums,
                           int64_t *seen) {
     const int32_t n = training->compiled->n_names;
+    const int before = atomic_load(&training->stop); /* a fit that ends may validate once more */
     kfi_supply_batch batch;
     kf_status status = KF_OK;
     while (status == KF_OK && (status = supply->next(supply, &batch)) == KF_OK && batch.rows > 0) {
@@ -29,7 +30,7 @@ static kf_status test_all(kfi_training *training, kfi_supply *supply, const kfi_
         for (int32_t i = 0; i < n; i++) sums[i] += logs[i].value * (double)batch.rows;
         *seen += batch.rows;
         status = kfi_callbacks_batch_end(callbacks, batch.index, batch.rows, logs, n);
-        if (status == KF_OK && atomic_load(&training->stop))
+        if (status == KF_OK && atomic_load(&training->stop) != before)
             status = kfi_fail(KF_STOPPED, "stopped at batch %lld", (long long)batch.index);
     }
     return status;

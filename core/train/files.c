@@ -2,6 +2,7 @@
  * compiled, and the optimizer's state. */
 #include "core/train/deferred.h"
 #include "core/train/files_dialects.h"
+#include "core/train/files_keras3.h"
 #include "core/train/files_optimizer.h"
 #include "core/train/files_state.h"
 #include "core/train/training.h"
@@ -23,21 +24,37 @@ static kfi_variant *objects_or_null(const kfi_variant *names) {
     return kfi_dialect_objects(names, &saved) == KF_OK ? saved : NULL;
 }
 
-static kfi_variant *training_config(const kfi_compiled *compiled, bool dialect_3) {
-    kfi_variant *config = kfi_variant_dict();
+/* Frees the one and gives the other. */
+static kfi_variant *exchanged(kfi_variant *one, kfi_variant *other) {
+    kfi_variant_free(one);
+    return other;
+}
+
+static kfi_variant *training_config(const kfi_compiled *compiled, const kf_model *model,
+                                    bool keras3) {
     kfi_variant *optimizer = kfi_optimizer_config(compiled->optimizer);
-    if (optimizer && dialect_3) optimizer = kfi_dialect_3(optimizer);
-    if (!config) {
-        kfi_variant_free(optimizer);
-        return NULL;
+    kfi_variant *loss = objects_or_null(compiled->loss), *config = kfi_variant_dict();
+    kfi_variant *metrics = objects_or_null(compiled->metrics);
+    if (keras3 && optimizer && loss && metrics) {
+        optimizer = exchanged(optimizer, kfi_keras3_optimizer(optimizer, model->graph));
+        loss = exchanged(loss, kfi_keras3_losses(loss));
+        metrics = exchanged(metrics, kfi_keras3_metrics(metrics, model));
     }
-    if (kfi_variant_put(config, "optimizer_config", optimizer) == KF_OK &&
-        kfi_variant_put(config, "loss", objects_or_null(compiled->loss)) == KF_OK &&
-        kfi_variant_put(config, "metrics", objects_or_null(compiled->metrics)) == KF_OK &&
-        kfi_variant_put(config, "sample_weight_mode", copy_or_null(compiled->sample_weight_mode)) ==
-            KF_OK &&
-        kfi_variant_put(config, "loss_weights", copy_or_null(compiled->loss_weights)) == KF_OK)
-        return config;
+    const struct {
+        const char *key;
+        kfi_variant *item;
+    } items[] = {{"optimizer_config", optimizer},
+                 {"loss", loss},
+                 {"metrics", metrics},
+                 {"sample_weight_mode", copy_or_null(compiled->sample_weight_mode)},
+                 {"loss_weights", copy_or_null(compiled->loss_weights)}};
+    kf_status status = config ? KF_OK : KF_MEMORY;
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++)
+        if (status == KF_OK)
+            status = kfi_variant_put(config, items[i].key, items[i].item);
+        else
+            kfi_variant_free(items[i].item);
+    if (status == KF_OK) return config;
     kfi_variant_free(config);
     return NULL;
 }
@@ -59,29 +76,44 @@ static kf_status write_state(void *context, kfi_hdf5 *file) {
     return training->compiled->optimizer->started ? kfi_state_write(training, file) : KF_OK;
 }
 
+static kfi_variant *model_config(const kf_model *model, bool keras3) {
+    kfi_variant *config = kfi_model_config(model);
+    return config && keras3 ? exchanged(config, kfi_keras3_model(config, model->graph)) : config;
+}
+
+static kf_status list_optimizer(const kfi_compiled *compiled, bool keras3, kfi_keras3_list *list) {
+    if (keras3) return kfi_keras3_list_make(compiled, list);
+    return kfi_optimizer_list(compiled->optimizer, &list->layer);
+}
+
+static void free_list(kfi_keras3_list *list, bool keras3) {
+    keras3 ? kfi_keras3_list_free(list) : kfi_free(list->layer.weights);
+}
+
 static kf_status write_file(kfi_training *training, const kf_save_options *options,
                             const char *path, const kfi_keras_file *content) {
     const kfi_compiled waiting =
         training->waiting ? kfi_compiled_as_given(training->waiting) : (kfi_compiled){0};
     const kfi_compiled *given = training->waiting ? &waiting : training->compiled;
     const kfi_compiled *compiled = options->no_optimizer ? NULL : given;
-    const bool dialect_3 = options->dialect && strcmp(options->dialect, "3") == 0;
+    const bool keras3 = options->dialect && strcmp(options->dialect, "3") == 0;
     kfi_keras_file file = *content;
     file.keras_version = "2.2.4";
     file.backend = "tensorflow";
     file.model_config = file.training_config = NULL;
-    file.optimizer = (kfi_keras_layer){0};
-    kf_status status = print_config(kfi_model_config(training->model), &file.model_config);
+    kfi_keras3_list list = {.learning_rate = 0};
+    kf_status status = print_config(model_config(training->model, keras3), &file.model_config);
     if (status == KF_OK && compiled)
-        status = print_config(training_config(compiled, dialect_3), &file.training_config);
-    if (status == KF_OK && compiled)
-        status = kfi_optimizer_list(compiled->optimizer, &file.optimizer);
+        status =
+            print_config(training_config(compiled, training->model, keras3), &file.training_config);
+    if (status == KF_OK && compiled) status = list_optimizer(compiled, keras3, &list);
+    file.optimizer = list.layer;
     if (status == KF_OK)
         status = kfi_keras_write(
             path, &file, compiled && compiled == training->compiled ? write_state : NULL, training);
     kfi_free((char *)file.model_config);
     kfi_free((char *)file.training_config);
-    kfi_free(file.optimizer.weights);
+    free_list(&list, keras3);
     return status;
 }
 

@@ -46,6 +46,18 @@ static char *class_name_of(const char *function) {
     return name;
 }
 
+/* Functions that later versions call otherwise. */
+static const char *const renamed[][2] = {
+    {"log_cosh", "logcosh"},
+    {"kl_divergence", "kullback_leibler_divergence"},
+};
+
+static const char *our_name(const char *function) {
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (strcmp(renamed[i][0], function) == 0) return renamed[i][1];
+    return function;
+}
+
 static bool is_object(const kfi_variant *saved) {
     return kfi_variant_is(saved, KFI_DICT) &&
            kfi_variant_text(kfi_variant_get(saved, "class_name"), NULL);
@@ -102,7 +114,7 @@ static kf_status name_object(const kfi_variant *object, kfi_variant **usual) {
     const char *given = kfi_variant_text(kfi_variant_get(config, "fn"), NULL);
     kf_status status = check_config(class_name, config);
     if (status != KF_OK) return status;
-    char *function = given ? kfi_strdup(given) : function_name(class_name), *text = NULL;
+    char *function = given ? kfi_strdup(our_name(given)) : function_name(class_name), *text = NULL;
     kfi_variant *arguments = arguments_of(config);
     status = function && arguments ? KF_OK : KF_MEMORY;
     if (status == KF_OK && kfi_variant_count(arguments) > 0)
@@ -139,7 +151,21 @@ static kf_status convert_all(const kfi_variant *saved, convert_entry convert, kf
 }
 
 static kf_status name_of(const kfi_variant *saved, kfi_variant **usual) {
-    return is_object(saved) ? name_object(saved, usual) : copy_of(saved, usual);
+    if (is_object(saved)) return name_object(saved, usual);
+    if (!kfi_variant_is(saved, KFI_STRING)) return copy_of(saved, usual);
+    *usual = kfi_variant_string(our_name(kfi_variant_text(saved, "")));
+    return *usual ? KF_OK : KF_MEMORY;
+}
+
+/* As a loss, tf.keras's cosine_similarity is our cosine_proximity; as a metric it has the other
+ * sign, and no name here. */
+static kf_status loss_of(const kfi_variant *saved, kfi_variant **usual) {
+    kf_status status = name_of(saved, usual);
+    if (status != KF_OK || strcmp(kfi_variant_text(*usual, ""), "cosine_similarity") != 0)
+        return status;
+    kfi_variant_free(*usual);
+    *usual = kfi_variant_string("cosine_proximity");
+    return *usual ? KF_OK : KF_MEMORY;
 }
 
 static bool is_several(const kfi_variant *saved) {
@@ -149,7 +175,7 @@ static bool is_several(const kfi_variant *saved) {
 
 /* A name, or a list or dict of names. */
 kf_status kfi_dialect_losses(const kfi_variant *saved, kfi_variant **usual) {
-    return is_several(saved) ? convert_all(saved, name_of, usual) : name_of(saved, usual);
+    return is_several(saved) ? convert_all(saved, loss_of, usual) : loss_of(saved, usual);
 }
 
 /* The metrics of one output: a list of names. */
@@ -306,29 +332,4 @@ static kf_status to_object(const kfi_variant *usual, kfi_variant **saved) {
 
 kf_status kfi_dialect_objects(const kfi_variant *usual, kfi_variant **saved) {
     return is_several(usual) ? convert_all(usual, to_object, saved) : to_object(usual, saved);
-}
-
-/* --- Keras 3 ---------------------------------------------------------------------------------- */
-
-kfi_variant *kfi_dialect_3(kfi_variant *optimizer_config) {
-    const kfi_variant *given = kfi_variant_get(optimizer_config, "config");
-    const char *class_name = kfi_variant_text(kfi_variant_get(optimizer_config, "class_name"), "");
-    kfi_variant *config = kfi_variant_dict();
-    kf_status status = optimizer_config && config ? KF_OK : KF_MEMORY;
-    for (int64_t i = 0; i < kfi_variant_count(given) && status == KF_OK; i++) {
-        const char *key = kfi_variant_key_at(given, i);
-        if (strcmp(key, "decay") == 0 || strcmp(key, "schedule_decay") == 0) continue;
-        status = kfi_variant_put(config, strcmp(key, "lr") == 0 ? "learning_rate" : key,
-                                 kfi_variant_copy(kfi_variant_value_at(given, i)));
-    }
-    if (status == KF_OK && strcmp(class_name, "Adagrad") == 0) /* there it begins at 0.1 */
-        status = kfi_variant_put(config, "initial_accumulator_value", kfi_variant_real(0));
-    if (status == KF_OK) {
-        status = kfi_variant_put(optimizer_config, "config", config);
-        config = NULL;
-    }
-    kfi_variant_free(config);
-    if (status == KF_OK) return optimizer_config;
-    kfi_variant_free(optimizer_config);
-    return NULL;
 }

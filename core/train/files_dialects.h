@@ -1,4 +1,5 @@
-/* training_config as Keras's versions write it. Ours is that of 2.2.4. */
+/* training_config as Keras's versions write it. Ours is that of 2.2.4; what Keras 3 reads is in
+ * files_keras3.h. */
 #ifndef KFI_TRAIN_FILES_DIALECTS_H
 #define KFI_TRAIN_FILES_DIALECTS_H
 
@@ -19,9 +20,5 @@ kf_status kfi_dialect_optimizer(const kfi_variant *saved, const kf_graph *graph,
 /* Back: names with arguments, which Keras 2.2.4 cannot save, as tf.keras's objects; lists and dicts
  * of names too. */
 kf_status kfi_dialect_objects(const kfi_variant *usual, kfi_variant **saved);
-
-/* An optimizer_config of ours as Keras 3 reads it: learning_rate for lr, no decay. Takes it over;
- * NULL when memory is gone. */
-kfi_variant *kfi_dialect_3(kfi_variant *optimizer_config);
 
 #endif

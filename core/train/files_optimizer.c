@@ -95,6 +95,27 @@ static int64_t sort_by_slot(const kfi_keras_weight *list, int64_t n, const char 
     return n_sorted;
 }
 
+/* Keras 3 names an array after its weight and then its slot, "adam/dense_kernel_momentum", and
+ * lists the slots of a weight together; Nadam's schedule comes last. */
+static bool is_keras3(const saved_state *state) {
+    const char *behind = state->iterations ? strrchr(state->iterations->name, '/') : NULL;
+    return behind && strcmp(behind, "/iteration") == 0;
+}
+
+static bool ends_with(const char *name, const char *slot) {
+    const size_t length = strlen(name), own = strlen(slot);
+    return length > own && name[length - own - 1] == '_' && strcmp(name + length - own, slot) == 0;
+}
+
+static int64_t sort_by_suffix(const kfi_keras_weight *list, int64_t n,
+                              const kfi_optimizer_class *class, const kfi_keras_weight **sorted) {
+    int64_t n_sorted = 0;
+    for (int slot = 0; slot < KFI_OPTIMIZER_MAX_SLOTS && class->keras3_slots[slot]; slot++)
+        for (int64_t i = 0; i < n; i++)
+            if (ends_with(list[i].name, class->keras3_slots[slot])) sorted[n_sorted++] = &list[i];
+    return n_sorted;
+}
+
 /* --- whether it fits -------------------------------------------------------------------------- */
 
 static bool fits(const kfi_keras_weight *saved, const kf_weight *slot) {
@@ -124,17 +145,22 @@ static bool fits_all(const saved_state *state, const kf_optimizer *optimizer) {
 /* Whether the list is state of this optimizer; if not, kf_last_error says why. */
 static bool arrange(const kfi_keras_layer *list, const kf_optimizer *optimizer,
                     saved_state *state) {
-    const int64_t first = split(list, state), n = list->n_weights - first;
+    const int64_t first = split(list, state);
     const kfi_keras_weight *arrays = list->weights + first;
+    int64_t n = list->n_weights - first;
+    if (n > 0 && is_keras3(state) && arrays[n - 1].shape.rank == 0 &&
+        strcmp(optimizer->class->name, "Nadam") == 0)
+        state->momentum_cache = &arrays[--n];
     if (!is_count(optimizer, n)) return false;
     state->slots = kfi_alloc((size_t)n + 1, sizeof *state->slots);
     if (!state->slots) return false;
-    if (state->iterations && strcmp(state->iterations->name, "iteration:0") == 0) {
+    state->n_slots = n;
+    if (is_keras3(state))
+        state->n_slots = sort_by_suffix(arrays, n, optimizer->class, state->slots);
+    else if (state->iterations && strcmp(state->iterations->name, "iteration:0") == 0)
         state->n_slots = sort_by_slot(arrays, n, optimizer->class->name, state->slots);
-    } else {
+    else
         for (int64_t i = 0; i < n; i++) state->slots[i] = &arrays[i];
-        state->n_slots = n;
-    }
     if (state->n_slots == n) return fits_all(state, optimizer);
     kfi_fail(KF_INVALID, "its arrays have unknown names");
     return false;

@@ -124,6 +124,7 @@ static kf_status run(fit_call *fit, kf_model *model) {
         .run = {.workers = options->threads},
         .train = &fit->train.supply,
         .validation = fit->validates ? &fit->validation.supply : NULL,
+        .counts_steps = options->steps_per_epoch > 0,
         .initial_epoch = options->initial_epoch,
         .epochs = options->epochs,
         .history = options->history,

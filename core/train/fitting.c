@@ -111,11 +111,18 @@ static kf_status evaluate(kfi_fitting *fit, double *values) {
     return status;
 }
 
-/* Averages of the epoch. A stop, or no training at all, skips it. */
+/* A stop skips it, and no training at all. Where Keras counts steps it asks after validation: then
+ * a stop by the last of them does not skip it. */
+static bool skips_validation(const kfi_fitting *fit, int now) {
+    const bool whole = fit->counts_steps && fit->batch == fit->train->steps;
+    return !fit->validation || fit->seen == 0 || (now == KFI_STOP && !whole);
+}
+
+/* Averages of the epoch. */
 static kf_status validate(kfi_fitting *fit) {
     const int now = wanted(fit);
     if (now == KFI_SUSPEND) return suspended(fit);
-    if (!fit->validation || now == KFI_STOP || fit->seen == 0) return KF_OK;
+    if (skips_validation(fit, now)) return KF_OK;
     double *values = kfi_alloc((size_t)fit->n_names, sizeof *values);
     if (!values) return KF_MEMORY;
     const kf_status status = evaluate(fit, values);

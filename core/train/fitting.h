@@ -11,6 +11,7 @@ typedef struct kfi_fitting {
     kfi_callbacks callbacks;
     kfi_run_options run;
     kfi_supply *train, *validation; /* validation NULL: none */
+    bool counts_steps; /* an epoch is a number of steps: of a generator, or of steps_per_epoch */
     int32_t initial_epoch, epochs;
     kf_history *history; /* the caller's, or NULL: then one of its own */
     bool resume;

@@ -95,6 +95,7 @@ static kf_status run_fit(generator_fit *fit, kf_model *model) {
         .run = {.workers = options->threads},
         .train = &fit->train.supply,
         .validation = fit->validates,
+        .counts_steps = true,
         .initial_epoch = options->initial_epoch,
         .epochs = options->epochs,
         .history = options->history,

@@ -189,8 +189,7 @@ static kf_status new_slot(const kf_optimizer *optimizer, int32_t number, const k
     return status;
 }
 
-/* Slots of the weights' shapes. */
-static int32_t full_slots(const kf_optimizer *optimizer) {
+int32_t kfi_optimizer_full_slots(const kf_optimizer *optimizer) {
     const kfi_optimizer_class *class = optimizer->class;
     const bool all = class->fills_empty_slots && class->fills_empty_slots(optimizer->options);
     return class->n_slots + (all ? class->n_empty_slots : 0);
@@ -202,7 +201,7 @@ kf_status kfi_optimizer_attach(kf_optimizer *optimizer, kf_weight *const *weight
     optimizer->iterations = 0;
     optimizer->started = false;
     optimizer->schedule = 1;
-    const int32_t full = full_slots(optimizer);
+    const int32_t full = kfi_optimizer_full_slots(optimizer);
     const int32_t n_slots = optimizer->class->n_slots + optimizer->class->n_empty_slots;
     optimizer->slots = kfi_alloc((size_t)n_slots * (size_t)n_weights, sizeof *optimizer->slots);
     if (!optimizer->slots) return KF_MEMORY;
@@ -224,7 +223,7 @@ void kfi_optimizer_write(kf_optimizer *optimizer, kfi_formula *formula, kf_weigh
                             .weight = weight,
                             .gradient = gradient,
                             .hyper = hyper};
-    for (int32_t s = 0; s < full_slots(optimizer); s++)
+    for (int32_t s = 0; s < kfi_optimizer_full_slots(optimizer); s++)
         site.slots[s] = optimizer->slots[s * optimizer->n_weights + index];
     optimizer->class->update(&site);
     kfi_layer_constrain(formula, weight);

@@ -41,6 +41,9 @@ typedef struct kfi_optimizer_class {
     /* `schedule` after the next step; NULL: it stays. */
     float (*schedule)(const kf_optimizer *optimizer);
     void (*update)(const kfi_update_site *site);
+    /* What Keras 3 calls the slots; it saves those of one weight together, or slot by slot. */
+    const char *keras3_slots[KFI_OPTIMIZER_MAX_SLOTS];
+    bool keras3_slot_by_slot;
 } kfi_optimizer_class;
 
 const kfi_optimizer_class *kfi_optimizer_at(int32_t index); /* NULL: no more */
@@ -72,6 +75,9 @@ kf_status kfi_optimizer_status(const kf_optimizer *optimizer);
 /* Makes the state for these weights, zeroed; any state before is gone. */
 kf_status kfi_optimizer_attach(kf_optimizer *optimizer, kf_weight *const *weights,
                                int32_t n_weights);
+
+/* Slots that have the weights' shapes: the others are of shape (1). */
+int32_t kfi_optimizer_full_slots(const kf_optimizer *optimizer);
 
 /* Writes the update of weight `index` as ops. */
 void kfi_optimizer_write(kf_optimizer *optimizer, kfi_formula *formula, kf_weight *weight,

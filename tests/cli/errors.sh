@@ -113,6 +113,11 @@ if [ -z "${TSAN_OPTIONS:-}" ]; then # the thread sanitizer itself needs large fi
     it 'a full disk while importing is one too'
     exits 4 full_disk 1 kfrun data import-idx image=images.idx --output mlp.h5 --no-channel
     complains '^kfrun: '
+
+    it 'the programs of these tests leave nothing on a full disk either'
+    mkdir small
+    exits 4 full_disk 1 make_data small
+    holds test -z "$(ls -A small)"
 fi
 
 it 'and the old file is as it was, without any leftovers'

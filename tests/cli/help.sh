@@ -25,7 +25,7 @@ it 'kfrun train --help names every option of training'
 exits 0 kfrun train --help
 for option in group map scale prepare rows optimizer loss loss-weights metrics weighted-metrics \
     sample-weight-mode memory-limit exact-convolution validation-data class-weight early-stopping reduce-lr \
-    terminate-on-nan callback csv tensorboard weights save json data-times verbose epochs \
+    terminate-on-nan callback csv tensorboard weights by-name skip-mismatch save json data-times verbose epochs \
     initial-epoch batch-size steps-per-epoch validation-split validation-steps shuffle \
     shuffle-window seed threads data-workers max-queue-size checkpoint checkpoint-batches \
     resume; do
@@ -42,7 +42,7 @@ exits 0 kfrun help adam
 prints '^  beta_2 +a number, default 0.999: '
 exits 0 kfrun help callbacks
 for name in CSVLogger EarlyStopping LearningRateScheduler ModelCheckpoint ReduceLROnPlateau \
-    TensorBoard TerminateOnNaN; do
+    RemoteMonitor TensorBoard TerminateOnNaN; do
     prints "^$name$"
 done
 exits 0 kfrun help early_stopping

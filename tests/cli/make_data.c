@@ -2,6 +2,8 @@
  * recipe, so that every run of the tests sees the same bytes. */
 #include <kf.h>
 
+#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +11,13 @@
 enum { ROWS = 64, TEST_ROWS = 32, PIXELS = 36 };
 
 static const char *folder;
+static kf_writer
+    *open_writer; /* the file under way; freed without being closed, it leaves no trace */
 
 static void check(kf_status status) {
     if (status == KF_OK) return;
     fprintf(stderr, "make_data: %s\n", kf_last_error());
+    kf_writer_free(open_writer);
     exit((int)status);
 }
 
@@ -25,9 +30,9 @@ static float next(void) {
 static kf_writer *create(const char *name) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    kf_writer *writer = kf_writer_new(path);
-    if (writer == NULL) check(kf_last_status());
-    return writer;
+    open_writer = kf_writer_new(path);
+    if (open_writer == NULL) check(kf_last_status());
+    return open_writer;
 }
 
 /* A whole field in one go; returns the number of the next. */
@@ -41,6 +46,7 @@ static int32_t add(kf_writer *writer, int32_t field, const char *name, kf_dtype 
 static void finish(kf_writer *writer) {
     check(kf_writer_close(writer));
     kf_writer_free(writer);
+    open_writer = NULL;
 }
 
 /* Four numbers, of which the largest of the first three is the label. */
@@ -89,6 +95,12 @@ static void write_vectors(void) {
     field = add(writer, field, "y", KF_INT32, one, ROWS, y);
     add(writer, field, "y_sample_weight", KF_FLOAT32, one, ROWS, weights);
     finish(writer);
+    const float bad = x[5][1];
+    x[5][1] = x[9][3] = NAN;
+    writer = create("not_numbers.h5");
+    add(writer, add(writer, 0, "x", KF_FLOAT32, four, ROWS, x), "y", KF_INT32, one, ROWS, y);
+    finish(writer);
+    x[5][1] = x[9][3] = bad;
     y[13] = 7;
     writer = create("wrong_label.h5");
     add(writer, add(writer, 0, "x", KF_FLOAT32, four, ROWS, x), "y", KF_INT32, one, ROWS, y);
@@ -142,6 +154,7 @@ static void write_images(void) {
 int main(int argc, char **argv) {
     if (argc != 2) return KF_USAGE;
     folder = argv[1];
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error as a full disk is */
     write_vectors();
     write_two();
     write_images();

@@ -26,6 +26,21 @@ exits 0 kfrun predict "$models/mlp.json" no_labels.h5 --weights mlp.h5 --output 
 exits 0 kfrun predict mlp.h5 no_labels.h5 --output m.h5
 exits 0 cmp w.h5 m.h5
 
+it 'weights are loaded by name, and what stays as it was is named'
+sed 's/"y"/"z"/g' "$models/mlp.json" >other.json
+exits 0 kfrun convert other.json z.h5 --weights mlp.h5 --by-name
+complains '^kfrun: warning: the file has no weights for, which keep theirs: z$'
+complains "^kfrun: warning: the model has no layers for the file's weights of: y\$"
+sed 's/"units": 8/"units": 9/' "$models/mlp.json" >wider.json
+exits 3 kfrun convert wider.json wider.h5 --weights mlp.h5 --by-name
+complains 'Layer #0 \(named "dense_1"\), weight dense_1/kernel:0 has shape \(4, 9\)'
+exits 0 kfrun convert wider.json wider.h5 --weights mlp.h5 --by-name --skip-mismatch
+complains 'Skipping loading of weights for layer dense_1 due to mismatch in shape \(dense_1/kernel:0: \(4, 9\) vs \(4, 8\)\)'
+exits 2 kfrun convert wider.json wider.h5 --weights mlp.h5 --skip-mismatch
+complains '--skip-mismatch needs --by-name'
+exits 2 kfrun convert wider.json wider.h5 --by-name
+complains 'need --weights'
+
 it 'predict without --output is a wrong usage'
 exits 2 kfrun predict mlp.h5 good.h5
 complains 'give --output'

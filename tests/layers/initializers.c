@@ -155,6 +155,20 @@ static void seeds(void **state) {
     assert_memory_not_equal(a, b, sizeof a);
 }
 
+/* TensorFlow 2's word, which Keras 2.2.4 would refuse in a file. */
+static void saved_in_the_words_of_224(void **state) {
+    (void)state;
+    kfi_variant *arguments = kfi_variant_dict(), *saved = NULL;
+    assert_int_equal(
+        kfi_variant_put(arguments, "distribution", kfi_variant_string("truncated_normal")), KF_OK);
+    assert_int_equal(kfi_initializers.config("VarianceScaling", arguments, &saved), KF_OK);
+    assert_string_equal(
+        kfi_variant_text(kfi_variant_get(kfi_variant_get(saved, "config"), "distribution"), ""),
+        "normal");
+    kfi_variant_free(saved);
+    kfi_variant_free(arguments);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("uniform and normal have their limits, mean and deviation", plain_ones),
@@ -162,6 +176,7 @@ int main(void) {
         SENTENCE("constants are constant", constants),
         SENTENCE("identity is tiled along the longer side", identities),
         SENTENCE("orthogonal rows or columns have length gain", orthogonal_ones),
+        SENTENCE("a distribution is saved in the words of 2.2.4", saved_in_the_words_of_224),
         SENTENCE("a seed decides alone, without one the stream does", seeds),
     };
     return cmocka_run_group_tests_name("initializers", tests, NULL, NULL);

@@ -62,6 +62,103 @@ static void mismatches(void **state) {
     kf_graph_free(g);
 }
 
+static void note_warning(void *context, const char *message) {
+    strcat(context, message);
+    strcat(context, "; ");
+}
+
+static void what_stays_unloaded_is_said(void **state) {
+    (void)state;
+    char warned[1024] = "";
+    kf_graph *g = kf_graph_new();
+    kf_model *m = make_pair(g, 3, "b"), *n = make_pair(g, 5, "c");
+    kf_graph_on_warning(g, note_warning, warned);
+    assert_ok(kf_save_weights(m, scratch("named.h5")));
+    assert_ok(LOAD(n, "named.h5", .by_name = true, .skip_mismatch = true));
+    assert_string_equal(
+        warned, "Skipping loading of weights for layer a due to mismatch in shape (a/kernel:0: (4, "
+                "5) vs (4, 3)).; Skipping loading of weights for layer a due to mismatch in shape "
+                "(a/bias:0: (5,) vs (3,)).; the file has no weights for, which keep theirs: c; the "
+                "model has no layers for the file's weights of: b; ");
+    warned[0] = '\0';
+    assert_ok(LOAD(m, "named.h5", .by_name = true));
+    assert_string_equal(warned, "");
+    kf_graph_free(g);
+}
+
+static void other_counts_are_skipped(void **state) {
+    (void)state;
+    char warned[1024] = "";
+    kf_graph *g = kf_graph_new();
+    kf_model *m = make_pair(g, 3, "b");
+    kf_tensor *in = kf_input(g, {4});
+    kf_tensor *out = kf_apply(kf_dense(3, .no_bias = true, .name = "a"), in);
+    kf_model *n = kf_model_new(.inputs = kf_list(in), .outputs = kf_list(out));
+    kf_graph_on_warning(g, note_warning, warned);
+    fill(m, 1);
+    fill(n, 2);
+    assert_ok(kf_save_weights(m, scratch("named.h5")));
+    assert_int_equal(LOAD(n, "named.h5", .by_name = true), KF_INVALID);
+    assert_says("expects 1 weight(s), but the saved weights have 2 element(s)");
+    warned[0] = '\0';
+    assert_ok(LOAD(n, "named.h5", .by_name = true, .skip_mismatch = true));
+    assert_true(first_of(n, "a/kernel:0") == 2);
+    if (!strstr(warned, "due to mismatch in number of weights (1 vs 2)")) fail_msg("%s", warned);
+    kf_graph_free(g);
+}
+
+/* A nested model is one layer of the file, whatever else has changed around it. */
+static void a_nested_model_is_paired_by_its_name(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_model *inner = make_pair(g, 3, "b");
+    kf_tensor *x = kf_input(g, {4});
+    kf_tensor *y = kf_apply(kf_model_layer(inner), x);
+    kf_model *m = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(y));
+    fill(m, 1);
+    assert_ok(kf_save_weights(m, scratch("nested.h5")));
+    fill(m, 2);
+    kf_tensor *before = kf_input(g, {7});
+    kf_tensor *first = kf_apply(kf_dense(4, .name = "first"), before);
+    kf_tensor *z = kf_apply(kf_model_layer(inner), first);
+    kf_model *n = kf_model_new(.inputs = kf_list(before), .outputs = kf_list(z));
+    assert_good(n);
+    assert_ok(LOAD(n, "nested.h5", .by_name = true));
+    assert_true(first_of(n, "a/kernel:0") == 1);
+    assert_true(first_of(n, "b/kernel:0") == 1);
+    assert_int_equal(LOAD(n, "nested.h5", .by_name = false), KF_INVALID);
+    assert_says("a weight file containing 1 layers into a model with 2 layers");
+    kf_graph_free(g);
+}
+
+/* A shared layer stands in the file once, and order by position is the model's. */
+static void shared_layers_and_another_order(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_layer *shared = kf_dense(2, .name = "shared");
+    kf_tensor *x = kf_input(g, {2}), *y = kf_input(g, {2});
+    kf_tensor *a = kf_apply(shared, x), *b = kf_apply(shared, y);
+    kf_tensor *sum = kf_apply(kf_add(), a, b);
+    kf_tensor *out = kf_apply(kf_dense(2, .name = "last"), sum);
+    kf_model *m = kf_model_new(.inputs = kf_list(x, y), .outputs = kf_list(out));
+    assert_good(m);
+    fill(m, 1);
+    kf_model_find_weight(m, "last/bias:0")->data[0] = 5;
+    assert_ok(kf_save_weights(m, scratch("shared.h5")));
+    kf_tensor *in = kf_input(g, {2});
+    kf_tensor *other = kf_apply(kf_dense(2, .name = "last"), in);
+    kf_tensor *end = kf_apply(kf_dense(2, .name = "shared"), other);
+    kf_model *n = kf_model_new(.inputs = kf_list(in), .outputs = kf_list(end));
+    assert_good(n);
+    assert_ok(LOAD(n, "shared.h5", .by_name = true));
+    assert_true(first_of(n, "last/bias:0") == 5);
+    assert_true(first_of(n, "shared/bias:0") == 1);
+    assert_ok(LOAD(n, "shared.h5", .by_name = false));
+    assert_true(first_of(n, "last/bias:0") == 1);
+    assert_true(first_of(n, "shared/bias:0") == 5);
+    kf_graph_free(g);
+}
+
 /* A file of a few arrays, as an older version wrote it. */
 static void write_old(const char *path, const char *version, const kfi_keras_layer *layer) {
     const kfi_keras_file content = {
@@ -176,6 +273,11 @@ static void all_or_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("layers are paired by name where that is asked for", by_name),
+        SENTENCE("what stays unloaded is said", what_stays_unloaded_is_said),
+        SENTENCE("other numbers of weights are skipped", other_counts_are_skipped),
+        SENTENCE("a nested model is paired by its name", a_nested_model_is_paired_by_its_name),
+        SENTENCE("shared layers stand once, names do not mind another order",
+                 shared_layers_and_another_order),
         SENTENCE("what does not fit is refused, or skipped", mismatches),
         SENTENCE("as many numbers in another shape fit if that is asked for", reshaped),
         SENTENCE("Keras 1's gates are put side by side", keras1_gates),

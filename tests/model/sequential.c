@@ -138,6 +138,18 @@ static void saved(void **state) {
     kf_graph_free(g);
 }
 
+/* The embedding alone would say (None, None), and Flatten could not be loaded. */
+static void an_embedding_keeps_the_length_it_was_given(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_model *m = kf_sequential_new(g, .input_shape = {5});
+    assert_ok(kf_sequential_add(m, kf_embedding(7, 3)));
+    assert_ok(kf_sequential_add(m, kf_flatten()));
+    assert_ok(kf_sequential_add(m, kf_dense(2)));
+    assert_round_trip(m, "\"batch_input_shape\": [null, 5], \"dtype\": \"float32\"");
+    kf_graph_free(g);
+}
+
 static void clones(void **state) {
     (void)state;
     kf_graph *g = kf_graph_new(), *h = kf_graph_new();
@@ -259,6 +271,8 @@ int main(void) {
         SENTENCE("a model or an input layer that comes first brings the input", learns_from_first),
         SENTENCE("a layer that fails spoils the model and says why", fails_once),
         SENTENCE("all forms come back from JSON", saved),
+        SENTENCE("an embedding keeps the length it was given",
+                 an_embedding_keeps_the_length_it_was_given),
         SENTENCE("a clone has weights of its own", clones),
         SENTENCE("a clone stands on the inputs it is given", clones_on_inputs),
         SENTENCE("wrong inputs of a clone are refused", clones_refuse_inputs),

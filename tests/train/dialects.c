@@ -1,4 +1,4 @@
-/* training_config of tf.keras in the words of Keras 2.2.4, and ours in those of Keras 3. */
+/* training_config of tf.keras in the words of Keras 2.2.4. */
 #include "tests/train/support.h"
 
 #include "core/train/files_dialects.h"
@@ -37,6 +37,11 @@ static void losses(void **state) {
     becomes(kfi_dialect_losses,
             "{\"out\": {\"class_name\": \"KLDivergence\", \"config\": {\"fn\": \"kld\"}}}",
             "{\"out\": \"kld\"}");
+    becomes(kfi_dialect_losses, "[\"log_cosh\", \"kl_divergence\", \"cosine_similarity\"]",
+            "[\"logcosh\", \"kullback_leibler_divergence\", \"cosine_proximity\"]");
+    becomes(kfi_dialect_losses,
+            "{\"class_name\": \"CosineSimilarity\", \"config\": {\"reduction\": \"auto\"}}",
+            "\"cosine_proximity\"");
 }
 
 static void refuses_object(const char *saved, const char *words) {
@@ -145,24 +150,6 @@ static void optimizers(void **state) {
                       "{\"class_name\": \"Custom>Lion\", \"config\": {\"name\": \"Lion\"}}", "");
 }
 
-static void keras_3(void **state) {
-    (void)state;
-    kfi_variant *config = kfi_dialect_3(
-        parse("{\"class_name\": \"Adagrad\", \"config\": {\"lr\": 0.5, \"decay\": 0.0, "
-              "\"epsilon\": 1e-07}}"));
-    char *text = NULL;
-    ok(kfi_json_print(config, &text));
-    assert_string_equal(text, "{\"class_name\": \"Adagrad\", \"config\": {\"learning_rate\": 0.5, "
-                              "\"epsilon\": 1e-07, \"initial_accumulator_value\": 0.0}}");
-    kfi_free(text);
-    kfi_variant_free(config);
-    kf_graph *graph = kf_graph_new();
-    kf_model *model = line_model(graph, 1);
-    refuses(kf_save(model, "x.h5", .dialect = "1"), KF_USAGE,
-            "dialect must be one of 2.2, 3; got '1'");
-    kf_graph_free(graph);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("losses", losses),
@@ -170,7 +157,6 @@ int main(void) {
         SENTENCE("arguments of objects become arguments of names, and back", arguments_of_objects),
         SENTENCE("metrics", metrics),
         SENTENCE("optimizers, and what they miss", optimizers),
-        SENTENCE("Keras 3", keras_3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,28 @@ static void stops(void **state) {
     free_still(still);
 }
 
+/* In Keras, the last batch of rows ends an epoch without validation, the last of its steps does
+ * not. */
+static void stops_at_the_last_batch(void **state) {
+    (void)state;
+    still_line *still = new_still(9);
+    notebook rows = new_notes(), steps = new_notes(), middle = new_notes();
+    rows.stop_epoch = steps.stop_epoch = middle.stop_epoch = 0;
+    rows.stop_batch = 2;
+    ok(kf_fit(still->model, still->data, .epochs = 5, .batch_size = 2, .validation_split = 0.3f,
+              .callbacks = {&rows.callback}));
+    assert_string_equal(rows.text, "[0(0:2,1:2,2:2,)]");
+    steps.stop_batch = 1;
+    ok(kf_fit(still->model, still->data, .epochs = 5, .steps_per_epoch = 2, .validation_steps = 1,
+              .validation_data = still->data, .callbacks = {&steps.callback}));
+    assert_string_equal(steps.text, "[0(0:9,1:9,val_loss)]");
+    middle.stop_batch = 0;
+    ok(kf_fit(still->model, still->data, .epochs = 5, .steps_per_epoch = 2, .validation_steps = 1,
+              .validation_data = still->data, .callbacks = {&middle.callback}));
+    assert_string_equal(middle.text, "[0(0:9,)]");
+    free_still(still);
+}
+
 static void callback_fails(void **state) {
     (void)state;
     still_line *still = new_still(9);
@@ -331,6 +353,8 @@ int main(void) {
         SENTENCE("a resumed run shuffles as the whole one", shuffle_goes_on),
         SENTENCE("shuffle batch moves whole batches", shuffle_batches),
         SENTENCE("a callback can stop after a batch or an epoch", stops),
+        SENTENCE("a stop by the last batch: rows are not validated, steps are",
+                 stops_at_the_last_batch),
         SENTENCE("a callback's failure fails the fit", callback_fails),
         SENTENCE("training goes on after a NaN", nan_goes_on),
         SENTENCE("fit does what train_on_batch does", fit_is_batches),

@@ -1,10 +1,6 @@
 /* Sequences and generators: batches in order whatever the threads, passes and epochs as Keras has
- * them, errors at their place. */
-#include "tests/train/support.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <unistd.h>
+ * them. How they end is in generator_ends.c. */
+#include "tests/train/maker.h"
 
 /* Sanitizers keep freed memory for a while. */
 #if defined(__has_feature)
@@ -14,57 +10,6 @@
 #else
 #define SANITIZED false
 #endif
-
-/* y = w x with x = 1 and target 0: batch i has `sizes[i]` rows of the value `i + 1`. */
-typedef struct maker {
-    kf_generator generator;
-    const int32_t *sizes;
-    int64_t fails_at, ends_at; /* -1: never */
-    bool slow, silent;
-    atomic_int calls, inside, most, ends;
-    atomic_int seen[64]; /* calls for each batch */
-} maker;
-
-static kf_status make(void *context, int64_t index, kf_batch *batch) {
-    maker *self = context;
-    const int inside = atomic_fetch_add(&self->inside, 1) + 1;
-    for (int most = atomic_load(&self->most); inside > most;)
-        if (atomic_compare_exchange_weak(&self->most, &most, inside)) break;
-    atomic_fetch_add(&self->calls, 1);
-    if (index < 64) atomic_fetch_add(&self->seen[index], 1);
-    if (self->slow) usleep(index % 3 == 0 ? 3000 : 100);
-    const int64_t rows = self->sizes ? self->sizes[index % 4] : 2;
-    const kf_shape shape = {2, {rows, 1}};
-    kf_status status = KF_OK;
-    if (index == self->fails_at) {
-        status = self->silent ? KF_IO : kf_fail(KF_IO, "the disk is gone");
-    } else if (index == self->ends_at) {
-        status = KF_STOPPED;
-    } else {
-        float *x = kf_batch_array(batch, "x", KF_FLOAT32, &shape);
-        double *y = kf_batch_array(batch, "y", KF_FLOAT64, &shape);
-        for (int64_t i = 0; i < rows; i++) {
-            x[i] = (float)(index % 4 + 1);
-            y[i] = 0;
-        }
-    }
-    atomic_fetch_sub(&self->inside, 1);
-    return status;
-}
-
-static void end_pass(void *context) { atomic_fetch_add(&((maker *)context)->ends, 1); }
-
-static void prepare(maker *self, int64_t length) {
-    self->generator =
-        (kf_generator){.fill = make, .length = length, .on_epoch_end = end_pass, .context = self};
-    self->fails_at = self->ends_at = -1;
-}
-
-static kf_model *line(kf_graph *graph) {
-    kf_model *model = line_model(graph, 1);
-    ok(kf_compile(model, .optimizer = kf_sgd(0.001f), .loss = "mse"));
-    return model;
-}
 
 static void an_epoch_is_weighted_by_rows(void **state) {
     (void)state;
@@ -80,23 +25,6 @@ static void an_epoch_is_weighted_by_rows(void **state) {
     kf_graph_free(graph);
 }
 
-/* The losses and the weight after two epochs. */
-static void fit_with(int32_t workers, bool slow, double losses[2], float *w) {
-    maker self = {.slow = slow};
-    prepare(&self, 8);
-    kf_graph *graph = kf_graph_new();
-    kf_model *model = line(graph);
-    kf_history *history = kf_history_new();
-    ok(kf_fit_generator(model, &self.generator, .epochs = 2, .workers = workers, .history = history,
-                        .max_queue_size = 3));
-    memcpy(losses, kf_history_values(history, "loss"), 2 * sizeof *losses);
-    *w = weight_of(model);
-    for (int i = 0; i < 8; i++) assert_int_equal(self.seen[i], 2);
-    assert_int_equal(self.ends, 2);
-    kf_history_free(history);
-    kf_graph_free(graph);
-}
-
 static void workers_change_nothing(void **state) {
     (void)state;
     double one[2], many[2];
@@ -105,14 +33,6 @@ static void workers_change_nothing(void **state) {
     fit_with(4, true, many, &v);
     assert_memory_equal(one, many, sizeof one);
     assert_true(w == v);
-}
-
-static kf_status note(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows,
-                      const kf_log *logs, int32_t n_logs) {
-    (void)model, (void)batch, (void)rows, (void)n_logs;
-    double **at = callback->context;
-    *(*at)++ = logs[0].value;
-    return KF_OK;
 }
 
 /* The order of batches shows in the losses while the weight stays as it is. */
@@ -198,96 +118,6 @@ static void steps_are_needed_without_a_length(void **state) {
     kf_graph_free(graph);
 }
 
-static void errors_come_at_their_batch(void **state) {
-    (void)state;
-    for (int32_t workers = -1; workers <= 4; workers += 5) {
-        maker self = {.slow = true};
-        prepare(&self, 0);
-        self.fails_at = 5;
-        kf_graph *graph = kf_graph_new();
-        kf_model *model = line(graph);
-        double losses[16], *at = losses;
-        kf_callback callback = {.context = &at, .on_batch_end = note};
-        refuses(kf_fit_generator(model, &self.generator, .steps_per_epoch = 9, .workers = workers,
-                                 .callbacks = {&callback}),
-                KF_IO, "the disk is gone");
-        assert_int_equal(at - losses, 5);
-        self.fails_at = -1;
-        self.ends_at = 3;
-        refuses(kf_fit_generator(model, &self.generator, .steps_per_epoch = 9, .workers = workers),
-                KF_INVALID, "the generator ended after 3 batches");
-        self.silent = true;
-        self.fails_at = 2;
-        refuses(kf_fit_generator(model, &self.generator, .steps_per_epoch = 9, .workers = workers),
-                KF_IO, "a generator failed at batch 2");
-        kf_graph_free(graph);
-    }
-}
-
-/* Passes that ended, and how many batches training had begun by then. */
-typedef struct watched {
-    maker self; /* first: a maker is one of these */
-    atomic_int begun;
-    int begun_at[8];
-} watched;
-
-static void watch_end(void *context) {
-    watched *pass = context;
-    pass->begun_at[atomic_fetch_add(&pass->self.ends, 1)] = atomic_load(&pass->begun);
-}
-
-static kf_status begin_slowly(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows) {
-    (void)model, (void)batch, (void)rows;
-    watched *pass = callback->context;
-    atomic_fetch_add(&pass->begun, 1);
-    usleep(2000);
-    return KF_OK;
-}
-
-static void passes_end_when_they_were_taken(void **state) {
-    (void)state;
-    for (int32_t workers = 1; workers <= 4; workers += 3) {
-        watched pass = {.begun = 0};
-        prepare(&pass.self, 3);
-        pass.self.generator.on_epoch_end = watch_end;
-        kf_graph *graph = kf_graph_new();
-        kf_callback callback = {.context = &pass, .on_batch_begin = begin_slowly};
-        ok(kf_fit_generator(line(graph), &pass.self.generator, .epochs = 4, .workers = workers,
-                            .callbacks = {&callback}));
-        assert_int_equal(pass.self.ends, 4);
-        for (int i = 0; i < 4; i++) /* the last one may be taken, and not begun yet */
-            assert_in_range(pass.begun_at[i], 3 * (i + 1) - 1, 3 * (i + 1));
-        kf_graph_free(graph);
-    }
-}
-
-static kf_status stop_at_once(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows) {
-    (void)callback, (void)batch, (void)rows;
-    usleep(3000);
-    kf_stop_training(model);
-    return KF_OK;
-}
-
-/* Threads that wait for the pass to end are let go. */
-static void a_pass_may_never_end(void **state) {
-    (void)state;
-    maker self = {0};
-    prepare(&self, 2);
-    kf_graph *graph = kf_graph_new();
-    kf_model *model = line(graph);
-    kf_callback callback = {.on_batch_begin = stop_at_once};
-    ok(kf_fit_generator(model, &self.generator, .epochs = 9, .workers = 4,
-                        .callbacks = {&callback}));
-    assert_int_equal(self.ends, 0);
-    assert_int_equal(self.calls, 2);
-    self.fails_at = 1;
-    refuses(kf_fit_generator(model, &self.generator, .epochs = 9, .workers = 4), KF_IO,
-            "the disk is gone");
-    assert_int_equal(self.ends, 0);
-    assert_int_equal(self.inside, 0);
-    kf_graph_free(graph);
-}
-
 static kf_status empty(void *context, int64_t index, kf_batch *batch) {
     (void)context, (void)index, (void)batch;
     return KF_OK;
@@ -311,53 +141,6 @@ static void batches_must_fit(void **state) {
     kf_graph_free(graph);
 }
 
-static kf_status stop_at_3(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows,
-                           const kf_log *logs, int32_t n_logs) {
-    (void)callback, (void)rows, (void)logs, (void)n_logs;
-    if (batch == 3) kf_stop_training(model);
-    return KF_OK;
-}
-
-static void stopping_joins_every_thread(void **state) {
-    (void)state;
-    maker self = {.slow = true};
-    prepare(&self, 1000);
-    kf_graph *graph = kf_graph_new();
-    kf_callback callback = {.on_batch_end = stop_at_3};
-    ok(kf_fit_generator(line(graph), &self.generator, .epochs = 5, .workers = 4,
-                        .max_queue_size = 6, .callbacks = {&callback}));
-    const int calls = self.calls;
-    assert_int_equal(self.inside, 0);
-    assert_true(calls <= 4 + 6 + 1);
-    usleep(5000);
-    assert_int_equal(self.calls, calls);
-    kf_graph_free(graph);
-}
-
-static void validates(void **state) {
-    (void)state;
-    maker self = {0}, held_out = {0};
-    prepare(&self, 4);
-    prepare(&held_out, 2);
-    kf_graph *graph = kf_graph_new();
-    kf_model *model = line_model(graph, 1);
-    ok(kf_compile(model, .optimizer = kf_sgd(KF_ZERO), .loss = "mse"));
-    kf_history *history = kf_history_new();
-    ok(kf_fit_generator(model, &self.generator, .epochs = 3, .validation = &held_out.generator,
-                        .history = history));
-    for (int epoch = 0; epoch < 3; epoch++)
-        near(kf_history_values(history, "val_loss")[epoch], 2.5);
-    assert_int_equal(held_out.calls, 6); /* no pass too many */
-    static const float x[5] = {1, 1, 1, 1, 2}, y[5];
-    const kf_array arrays[] = {ARRAY("x", x, 5, 1), ARRAY("y", y, 5, 1)};
-    kf_dataset *data = kf_dataset_arrays(arrays, 2);
-    ok(kf_fit_generator(model, &self.generator, .validation_data = data, .history = history));
-    near(kf_history_values(history, "val_loss")[0], 8 / 5.0);
-    kf_dataset_free(data);
-    kf_history_free(history);
-    kf_graph_free(graph);
-}
-
 static kf_status collect(void *context, int32_t output, int64_t first_row, int64_t rows,
                          const float *values) {
     (void)output;
@@ -375,36 +158,6 @@ static void predicts(void **state) {
     ok(kf_predict_generator(model, &self.generator, collect, out, .workers = 3));
     for (int i = 0; i < 8; i++) near((double)out[i], 2.0 * (i / 2 + 1));
     kf_graph_free(graph);
-}
-
-static kf_status suspend_at_2(kf_callback *callback, kf_model *model, int64_t batch, int64_t rows,
-                              const kf_log *logs, int32_t n_logs) {
-    (void)rows, (void)logs, (void)n_logs;
-    int *left = callback->context;
-    if (batch == 2 && --*left == 0) kf_suspend_training(model);
-    return KF_OK;
-}
-
-static void goes_on_in_the_middle(void **state) {
-    (void)state;
-    float whole, parts;
-    double losses[2];
-    fit_with(2, false, losses, &whole);
-    for (int epoch = 1; epoch <= 2; epoch++) {
-        maker self = {0};
-        prepare(&self, 8);
-        kf_graph *graph = kf_graph_new();
-        kf_model *model = line(graph);
-        int left = epoch;
-        kf_callback callback = {.context = &left, .on_batch_end = suspend_at_2};
-        assert_int_equal(
-            kf_fit_generator(model, &self.generator, .epochs = 2, .callbacks = {&callback}),
-            KF_STOPPED);
-        ok(kf_fit_generator(model, &self.generator, .epochs = 2, .resume = true));
-        parts = weight_of(model);
-        assert_true(whole == parts);
-        kf_graph_free(graph);
-    }
 }
 
 /* The batches of a long run use the buffers of the first ones. */
@@ -486,17 +239,11 @@ int main(void) {
         SENTENCE("a Sequence is shuffled at every pass", a_sequence_is_shuffled_at_every_pass),
         SENTENCE("without workers nobody is told of ends", without_workers_nobody_is_told_of_ends),
         SENTENCE("epochs go on where the last one ended", epochs_go_on_where_the_last_one_ended),
-        SENTENCE("a pass ends once training took all of it", passes_end_when_they_were_taken),
-        SENTENCE("a pass that never ends keeps no thread", a_pass_may_never_end),
         SENTENCE("a generator is asked by one thread at a time",
                  a_generator_is_asked_by_one_thread_at_a_time),
         SENTENCE("steps are needed without a length", steps_are_needed_without_a_length),
-        SENTENCE("errors come at their batch", errors_come_at_their_batch),
         SENTENCE("batches must fit the model", batches_must_fit),
-        SENTENCE("stopping joins every thread", stopping_joins_every_thread),
-        SENTENCE("validation by generator and by data", validates),
         SENTENCE("predictions in order", predicts),
-        SENTENCE("a broken run goes on in the middle", goes_on_in_the_middle),
         SENTENCE("classes are weighed, and a warning says when not", weighs_classes),
         SENTENCE("memory does not grow over 10,000 batches", memory_does_not_grow),
         SENTENCE("the history tells who waits", tells_who_waits),

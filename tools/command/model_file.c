@@ -60,21 +60,41 @@ static void warn(void *context, const char *message) {
     tool_warn("%s", message);
 }
 
-kf_status tool_model_open(kf_graph *graph, const char *path, const char *weights,
+static bool begins_as_hdf5(FILE *file) {
+    char head[sizeof hdf5_signature] = {0};
+    const size_t got = fread(head, 1, sizeof head, file);
+    rewind(file);
+    return got == sizeof head && memcmp(head, hdf5_signature, sizeof head) == 0;
+}
+
+kf_status tool_is_hdf5(const char *path, bool *hdf5) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return tool_fail(KF_IO, "cannot open %s: %s", path, strerror(errno));
+    *hdf5 = begins_as_hdf5(file);
+    fclose(file);
+    return KF_OK;
+}
+
+static kf_status load_weights(kf_model *model, const tool_weights *weights) {
+    if (weights->file == NULL)
+        return weights->by_name || weights->skip_mismatch
+                   ? tool_fail(KF_USAGE, "--by-name and --skip-mismatch need --weights")
+                   : KF_OK;
+    if (weights->skip_mismatch && !weights->by_name)
+        return tool_fail(KF_USAGE, "--skip-mismatch needs --by-name");
+    const kf_load_weights_options how = {
+        .size = sizeof how, .by_name = weights->by_name, .skip_mismatch = weights->skip_mismatch};
+    return tool_fail_kf(kf_load_weights_with(model, weights->file, &how));
+}
+
+kf_status tool_model_open(kf_graph *graph, const char *path, const tool_weights *weights,
                           kf_model **model) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) return tool_fail(KF_IO, "cannot open %s: %s", path, strerror(errno));
     kf_graph_on_warning(graph, warn, NULL);
-    char head[sizeof hdf5_signature] = {0};
-    const size_t got = fread(head, 1, sizeof head, file);
-    kf_status status = KF_OK;
-    if (got == sizeof head && memcmp(head, hdf5_signature, sizeof head) == 0) {
-        status = open_hdf5(graph, path, model);
-    } else {
-        rewind(file);
-        status = open_json(graph, file, path, model);
-    }
+    kf_status status =
+        begins_as_hdf5(file) ? open_hdf5(graph, path, model) : open_json(graph, file, path, model);
     fclose(file);
-    if (status == KF_OK && weights != NULL) status = tool_fail_kf(kf_load_weights(*model, weights));
+    if (status == KF_OK && weights != NULL) status = load_weights(*model, weights);
     return status;
 }

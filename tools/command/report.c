@@ -45,6 +45,42 @@ void tool_print_value(const char *name, double value) {
     printf(fabs(value) > 1e-3 || value == 0 ? "%s %.4f\n" : "%s %.4e\n", name, value);
 }
 
+const char *tool_shape_text(const kf_shape *shape, char text[TOOL_SHAPE_TEXT]) {
+    size_t used = (size_t)snprintf(text, TOOL_SHAPE_TEXT, "(");
+    for (int32_t i = 0; i < shape->rank; i++) {
+        if (shape->dims[i] == KF_ANY)
+            used += (size_t)snprintf(text + used, TOOL_SHAPE_TEXT - used, "%sNone", i ? ", " : "");
+        else
+            used += (size_t)snprintf(text + used, TOOL_SHAPE_TEXT - used, "%s%lld", i ? ", " : "",
+                                     (long long)shape->dims[i]);
+    }
+    snprintf(text + used, TOOL_SHAPE_TEXT - used, shape->rank == 1 ? ",)" : ")");
+    return text;
+}
+
+/* Bytes beyond ASCII are left as they are: UTF-8 in, UTF-8 out. */
+void tool_print_json_text(const char *text) {
+    putchar('"');
+    for (; *text; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            printf("\\%c", byte);
+        else if (byte < 0x20)
+            printf("\\u%04x", byte);
+        else
+            putchar(byte);
+    }
+    putchar('"');
+}
+
+void tool_print_json_shape(const kf_shape *shape) {
+    putchar('[');
+    for (int32_t i = 0; i < shape->rank; i++)
+        shape->dims[i] == KF_ANY ? printf("%snull", i ? ", " : "")
+                                 : printf("%s%lld", i ? ", " : "", (long long)shape->dims[i]);
+    putchar(']');
+}
+
 kf_status tool_flush_results(void) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return KF_OK;
     return tool_fail(KF_IO, "cannot write to standard output: %s", strerror(errno));

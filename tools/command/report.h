@@ -21,6 +21,14 @@ void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2), col
 /* A number of training or evaluation as Keras writes it: "loss 0.3012", "loss 2.0000e-05". */
 void tool_print_value(const char *name, double value);
 
+/* A shape as Python writes it, "(None, 4)", into `text`, which is returned. */
+enum { TOOL_SHAPE_TEXT = 24 * KF_MAX_RANK };
+const char *tool_shape_text(const kf_shape *shape, char text[TOOL_SHAPE_TEXT]);
+
+/* Parts of JSON, to standard output: a text with its quotes, a shape as a list. */
+void tool_print_json_text(const char *text);
+void tool_print_json_shape(const kf_shape *shape);
+
 /* Before exit: what was written to stdout must have arrived there. */
 kf_status tool_flush_results(void);
 

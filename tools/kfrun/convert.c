@@ -12,20 +12,19 @@
 #include <unistd.h>
 
 typedef struct convert_options {
-    const char *dialect, *weights;
+    const char *dialect;
+    tool_weights weights;
     bool no_optimizer, weights_only;
 } convert_options;
 
 static const tool_option options[] = {
     TOOL_OPTION(convert_options, dialect, "dialect", tool_choice, .argument = "VERSION",
-                .choices = "2.2|3", .help = "2.2 (default), or 3: options as Keras 3 names them"),
+                .choices = "2.2|3", .help = "2.2 (default), or 3: as Keras 3 loads it"),
     TOOL_OPTION(convert_options, no_optimizer, "no-optimizer", tool_flag,
                 .help = "leave out how the model is trained"),
     TOOL_OPTION(convert_options, weights_only, "weights-only", tool_flag,
                 .help = "write what save_weights writes"),
-    TOOL_OPTION(convert_options, weights, "weights", tool_text, .argument = "FILE.h5",
-                .help = "load the weights in this file first"),
-    TOOL_OPTIONS_END};
+    TOOL_WEIGHTS_OPTIONS(convert_options, weights), TOOL_OPTIONS_END};
 
 static const tool_command command = {
     .name = "kfrun convert",
@@ -79,7 +78,7 @@ kf_status kfrun_convert(int argc, char **argv) {
     kf_graph *graph = kf_graph_new();
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");
     kf_model *model = NULL;
-    status = tool_model_open(graph, argv[first], given.weights, &model);
+    status = tool_model_open(graph, argv[first], &given.weights, &model);
     if (status == KF_OK) status = write_model(model, argv[first + 1], &given);
     kf_graph_free(graph);
     return status;

@@ -52,11 +52,13 @@ static kf_status import_idx(int argc, char **argv) {
 
 typedef struct info_options {
     const char *group;
+    bool json;
 } info_options;
 
 static const tool_option info_table[] = {
     TOOL_OPTION(info_options, group, "group", tool_text, .argument = "NAME",
                 .help = "list the datasets of this group only"),
+    TOOL_OPTION(info_options, json, "json", tool_flag, .help = "print them as JSON"),
     TOOL_OPTIONS_END};
 
 static const tool_command info_command = {
@@ -70,12 +72,27 @@ static const tool_command info_command = {
 static kf_status print_array(void *context, const char *name, kf_dtype dtype,
                              const kf_shape *shape) {
     (void)context;
-    printf("%-24s %-8s (%lld%s", name, kf_dtype_name(dtype), (long long)shape->dims[0],
-           shape->rank == 1 ? "," : "");
-    for (int32_t axis = 1; axis < shape->rank; axis++)
-        printf(", %lld", (long long)shape->dims[axis]);
-    printf(")\n");
+    char text[TOOL_SHAPE_TEXT];
+    printf("%-24s %-8s %s\n", name, kf_dtype_name(dtype), tool_shape_text(shape, text));
     return KF_OK;
+}
+
+static kf_status print_json_array(void *context, const char *name, kf_dtype dtype,
+                                  const kf_shape *shape) {
+    int64_t *n = context;
+    printf("%s{\"name\": ", (*n)++ > 0 ? ", " : "[");
+    tool_print_json_text(name);
+    printf(", \"dtype\": \"%s\", \"shape\": ", kf_dtype_name(dtype));
+    tool_print_json_shape(shape);
+    printf("}");
+    return KF_OK;
+}
+
+static kf_status print_json_list(const char *path, const char *group) {
+    int64_t n = 0;
+    const kf_status status = tool_fail_kf(kf_data_list(path, group, print_json_array, &n));
+    if (status == KF_OK) printf(n > 0 ? "]\n" : "[]\n");
+    return status;
 }
 
 static kf_status info(int argc, char **argv) {
@@ -87,6 +104,7 @@ static kf_status info(int argc, char **argv) {
     char path[TOOL_MAX_PATH];
     status = tool_data_split(argv[first], path, &given.group);
     if (status != KF_OK) return status;
+    if (given.json) return print_json_list(path, given.group);
     return tool_fail_kf(kf_data_list(path, given.group, print_array, NULL));
 }
 

@@ -15,14 +15,13 @@ typedef struct evaluate_options {
     tool_data_options data;
     tool_training_options training;
     kf_run_options run; /* the library's own */
-    const char *weights;
+    tool_weights weights;
     bool json;
 } evaluate_options;
 
 static const tool_option own[] = {
     TOOL_DATA_OPTIONS(evaluate_options, data), TOOL_TRAINING_OPTIONS(evaluate_options, training),
-    TOOL_OPTION(evaluate_options, weights, "weights", tool_text, .argument = "FILE.h5",
-                .help = "load the weights in this file first"),
+    TOOL_WEIGHTS_OPTIONS(evaluate_options, weights),
     TOOL_OPTION(evaluate_options, json, "json", tool_flag, .help = "print them as JSON"),
     TOOL_OPTIONS_END};
 
@@ -79,7 +78,7 @@ kf_status kfrun_evaluate(int argc, char **argv) {
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");
     kf_model *model = NULL;
     kf_dataset *data = NULL;
-    status = tool_model_open(graph, argv[first], given.weights, &model);
+    status = tool_model_open(graph, argv[first], &given.weights, &model);
     if (status == KF_OK) status = tool_data_open(argv[first + 1], &given.data, model, &data);
     if (status == KF_OK) status = evaluate(model, data, &given);
     kf_dataset_free(data);

@@ -3,6 +3,7 @@
 #define KFRUN_FITTING_H
 
 #include "../command/data_file.h"
+#include "../command/model_file.h"
 #include "../command/training.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@ typedef struct train_options {
     tool_training_options training;
     kf_fit_options fit; /* the library's own */
     int64_t verbose;
-    const char *validation_data, *weights, *save;
+    tool_weights weights;
+    const char *validation_data, *save;
     const char *csv, *tensorboard, *early_stopping, *reduce_lr;
     tool_list callbacks, class_weights;
     bool json, terminate_on_nan, data_times;

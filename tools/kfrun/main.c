@@ -16,7 +16,7 @@ static const struct {
     {"predict", kfrun_predict, "write a model's outputs for a data file"},
     {"summary", kfrun_summary, "the layers, shapes and parameters of a model"},
     {"convert", kfrun_convert, "a model file into another dialect, weights or JSON"},
-    {"check", kfrun_check, "whether a model file can be used"},
+    {"check", kfrun_check, "look over a model, weights or data file"},
     {"data", kfrun_data, "make and inspect data files"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

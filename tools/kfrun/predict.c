@@ -11,16 +11,15 @@
 typedef struct predict_options {
     tool_data_options data;
     kf_run_options run; /* the library's own */
-    const char *weights, *output;
+    tool_weights weights;
+    const char *output;
 } predict_options;
 
-static const tool_option own[] = {
-    TOOL_OPTION(predict_options, output, "output", tool_text, .argument = "OUT.h5",
-                .help = "the file to write (required)"),
-    TOOL_DATA_OPTIONS(predict_options, data),
-    TOOL_OPTION(predict_options, weights, "weights", tool_text, .argument = "FILE.h5",
-                .help = "load the weights in this file first"),
-    TOOL_OPTIONS_END};
+static const tool_option own[] = {TOOL_OPTION(predict_options, output, "output", tool_text,
+                                              .argument = "OUT.h5",
+                                              .help = "the file to write (required)"),
+                                  TOOL_DATA_OPTIONS(predict_options, data),
+                                  TOOL_WEIGHTS_OPTIONS(predict_options, weights), TOOL_OPTIONS_END};
 
 static tool_option options[TOOL_MAX_OPTIONS]; /* with those of kf_predict */
 
@@ -84,7 +83,7 @@ kf_status kfrun_predict(int argc, char **argv) {
     if (graph == NULL) return tool_fail(KF_MEMORY, "out of memory");
     kf_model *model = NULL;
     kf_dataset *data = NULL;
-    status = tool_model_open(graph, argv[first], given.weights, &model);
+    status = tool_model_open(graph, argv[first], &given.weights, &model);
     if (status == KF_OK) status = tool_data_open(argv[first + 1], &given.data, model, &data);
     if (status == KF_OK) status = predict(model, data, &given);
     kf_dataset_free(data);

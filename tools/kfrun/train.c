@@ -34,8 +34,7 @@ static const tool_option own[] = {
                 .help = "write a line of logs per epoch"),
     TOOL_OPTION(train_options, tensorboard, "tensorboard", tool_text, .argument = "FOLDER",
                 .help = "write event files for TensorBoard"),
-    TOOL_OPTION(train_options, weights, "weights", tool_text, .argument = "FILE.h5",
-                .help = "start from the weights in this file"),
+    TOOL_WEIGHTS_OPTIONS(train_options, weights),
     TOOL_OPTION(train_options, save, "save", tool_text, .argument = "OUT.h5",
                 .help = "save the trained model as a Keras .h5 file"),
     TOOL_OPTION(train_options, json, "json", tool_flag,
@@ -112,7 +111,7 @@ static kf_status train(kf_graph *graph, const char *model_path, const char *data
     kf_model *model = NULL;
     kf_dataset *data = NULL, *validation = NULL;
     kf_status status = tool_model_open(graph, goes_on ? checkpoint : model_path,
-                                       goes_on ? NULL : given->weights, &model);
+                                       goes_on ? NULL : &given->weights, &model);
     if (status == KF_OK) status = open_data(data_path, given, model, &data, &validation);
     if (status == KF_OK && !goes_on) status = tool_compile(model, &given->training);
     if (status == KF_OK) status = kfrun_fit(model, data, validation, given);

@@ -109,6 +109,20 @@ KF_API kf_callback *kf_tensorboard_create(const kf_tensorboard_options *options)
 #define kf_tensorboard(...)                                                                        \
     kf_tensorboard_create(KF_OPTIONS(kf_tensorboard_options, .log_dir = __VA_ARGS__))
 
+/* Posts each epoch's logs to an HTTP server, as JSON in a field of a form. A server that cannot be
+ * reached is a warning. */
+typedef struct kf_remote_monitor_options {
+    size_t size;
+    const char *root;    /* "http://localhost:9000"; by http only */
+    const char *path;    /* "/publish/epoch/end/" */
+    const char *field;   /* "data" */
+    const char *headers; /* further lines of the request: "Name: value" */
+    bool send_as_json;   /* the JSON alone, without a form */
+} kf_remote_monitor_options;
+KF_API kf_callback *kf_remote_monitor_create(const kf_remote_monitor_options *options);
+#define kf_remote_monitor(...)                                                                     \
+    kf_remote_monitor_create(KF_OPTIONS(kf_remote_monitor_options, .root = __VA_ARGS__))
+
 #ifdef __cplusplus
 }
 #endif

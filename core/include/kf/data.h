@@ -80,6 +80,32 @@ typedef kf_status (*kf_lister)(void *context, const char *name, kf_dtype dtype,
                                const kf_shape *shape);
 KF_API kf_status kf_data_list(const char *path, const char *group, kf_lister visit, void *context);
 
+/* All that stands in the file or group, also what kf does not read: datasets pass over what is no
+ * data, and fail with what is refused. */
+typedef struct kf_data_entry {
+    const char *name;    /* its path, inside the group if there is one */
+    const char *refused; /* why kf does not read it; NULL: it does, and knows what follows */
+    bool is_data;        /* an array of numbers; not a single value, text, records */
+    kf_dtype dtype;
+    kf_shape shape;      /* with the samples axis first */
+    kf_shape chunk;      /* rank 0: stored in one piece */
+    const char *filters; /* "shuffle, gzip"; "": none */
+    int64_t stored_bytes;
+} kf_data_entry;
+typedef kf_status (*kf_inspector)(void *context, const kf_data_entry *entry);
+KF_API kf_status kf_data_inspect(const char *path, const char *group, kf_inspector visit,
+                                 void *context);
+
+/* What an HDF5 file is, and for Keras's files what they say of themselves. A file that is Keras's
+ * but does not hold what it lists is KF_INVALID. */
+typedef enum kf_file_kind { KF_FILE_DATA = 0, KF_FILE_MODEL, KF_FILE_WEIGHTS } kf_file_kind;
+typedef struct kf_file_about {
+    kf_file_kind kind;
+    int64_t layers, weights;             /* layers that are listed, and their arrays */
+    char keras_version[32], backend[32]; /* "": not said */
+} kf_file_about;
+KF_API kf_status kf_file_look(const char *path, kf_file_about *about);
+
 KF_API void kf_dataset_free(kf_dataset *dataset); /* accepts NULL */
 
 KF_API int64_t kf_dataset_samples(const kf_dataset *dataset);

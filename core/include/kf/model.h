@@ -125,8 +125,10 @@ KF_API kf_model *kf_load_with(kf_graph *graph, const char *path, const kf_load_o
 
 typedef struct kf_save_options {
     size_t size;
-    bool no_optimizer;   /* include_optimizer=False */
-    const char *dialect; /* "2.2" (default), or "3": the optimizer as Keras 3 names its options */
+    bool no_optimizer; /* include_optimizer=False */
+    /* "2.2" (default), or "3": in the words of Keras 3, which loads it compiled; a warning names
+     * what cannot be said there. kf reads both alike. */
+    const char *dialect;
 } kf_save_options;
 /* Writes what Keras's model.save() writes; atomic: the old file stays until the new one is whole.
  * A group of kf's own says what Keras loses, so that training goes on from the file (kf_fit's
@@ -141,8 +143,10 @@ KF_API kf_status kf_save_weights(const kf_model *model, const char *path);
 KF_API kf_status kf_load_weights(kf_model *model, const char *path);
 typedef struct kf_load_weights_options {
     size_t size;
-    bool by_name;       /* layers are paired by their names, not in order; others keep theirs */
-    bool skip_mismatch; /* with by_name: what does not fit keeps its values */
+    /* Layers are paired by their names, not in order; a nested model is one layer. Others keep
+     * their weights, and a warning (kf_graph_on_warning) names them. */
+    bool by_name;
+    bool skip_mismatch; /* with by_name: what does not fit keeps its values, with a warning */
     bool reshape;       /* as many numbers in another shape fit too */
 } kf_load_weights_options;
 KF_API kf_status kf_load_weights_with(kf_model *model, const char *path,

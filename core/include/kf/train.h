@@ -178,8 +178,9 @@ struct kf_callback {
     /* Instead of on_epoch_begin, when a saved fit goes on in an epoch of which `rows` were seen. */
     kf_status (*on_resume)(kf_callback *callback, kf_model *model, int32_t epoch, int64_t rows);
 };
-/* After this batch; async-signal-safe. kf_fit then returns KF_OK, without the epoch's validation;
- * kf_evaluate and kf_predict return KF_STOPPED. */
+/* After this batch; async-signal-safe. kf_fit then returns KF_OK, without the epoch's validation,
+ * unless it was the last of an epoch's steps (of a generator, or of steps_per_epoch); kf_evaluate
+ * and kf_predict return KF_STOPPED. */
 KF_API void kf_stop_training(kf_model *model);
 /* After this batch, to go on later; async-signal-safe. kf_fit returns KF_STOPPED; what the model
  * holds then, or what kf_save writes of it, goes on by .resume as if there had been no break. */
@@ -302,7 +303,9 @@ KF_API kf_shape kf_optimizer_weight_shape(const kf_model *model, int32_t index);
 KF_API kf_status kf_optimizer_weight_get(const kf_model *model, int32_t index, float *out,
                                          int64_t count);
 
-/* Arena of the training step for this batch size, in bytes: known before the first step. */
+/* What a training step with this batch size takes besides weights, the optimizer's state and the
+ * batch, in bytes: its arena and the scratch of as many workers as there are CPUs. Known before the
+ * first step. */
 KF_API kf_status kf_planned_peak(kf_model *model, int64_t batch_size, size_t *bytes);
 
 #ifdef __cplusplus

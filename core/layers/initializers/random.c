@@ -101,7 +101,7 @@ static const kfi_field scaling_fields[] = {
     KFI_FIELD(scaling_options, mode, "mode", kfi_field_choice, .otherwise = "fan_in",
               .choices = "fan_in|fan_out|fan_avg"),
     KFI_FIELD(scaling_options, distribution, "distribution", kfi_field_choice,
-              .otherwise = "normal", .choices = "normal|uniform|truncated_normal"),
+              .otherwise = "normal", .choices = "normal|uniform"),
     SEED_FIELD(scaling_options),
     KFI_FIELDS_END,
 };

@@ -102,13 +102,21 @@ static kf_status expand(const alias *known, const kfi_variant *given, kfi_varian
     return status;
 }
 
-/* TensorFlow 2 adds a dtype to the configuration of an initializer; weights are float32 here. */
+/* TensorFlow 2 calls VarianceScaling's "normal" what it is; Keras 2.2.4 knows the old name only. */
+static kfi_variant *in_words_of_224(const char *key, const kfi_variant *value) {
+    const bool truncated = strcmp(kfi_variant_text(value, ""), "truncated_normal") == 0;
+    return truncated && strcmp(key, "distribution") == 0 ? kfi_variant_string("normal")
+                                                         : kfi_variant_copy(value);
+}
+
+/* It also adds a dtype to the configuration of an initializer; weights are float32 here. */
 static kf_status without_dtype(const kfi_variant *given, kfi_variant **arguments) {
     kf_status status = (*arguments = kfi_variant_dict()) ? KF_OK : KF_MEMORY;
     for (int64_t i = 0; status == KF_OK && i < kfi_variant_count(given); i++) {
         const char *key = kfi_variant_key_at(given, i);
         if (strcmp(key, "dtype") == 0) continue;
-        status = kfi_variant_put(*arguments, key, kfi_variant_copy(kfi_variant_value_at(given, i)));
+        status =
+            kfi_variant_put(*arguments, key, in_words_of_224(key, kfi_variant_value_at(given, i)));
     }
     return status;
 }

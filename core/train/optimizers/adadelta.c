@@ -41,6 +41,7 @@ const kfi_optimizer_class kfi_optimizer_adadelta = {
     .n_slots = 2,
     .rate = kfi_decayed_rate,
     .update = update,
+    .keras3_slots = {"accumulated_grad", "accumulated_delta_var"},
 };
 
 kf_optimizer *kf_adadelta_create(const kf_adadelta_options *options) {

@@ -36,6 +36,7 @@ const kfi_optimizer_class kfi_optimizer_adagrad = {
     .n_slots = 1,
     .rate = kfi_decayed_rate,
     .update = update,
+    .keras3_slots = {"accumulator"},
 };
 
 kf_optimizer *kf_adagrad_create(const kf_adagrad_options *options) {

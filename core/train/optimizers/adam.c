@@ -65,6 +65,7 @@ const kfi_optimizer_class kfi_optimizer_adam = {
     .fills_empty_slots = fills_empty_slots,
     .rate = rate,
     .update = update,
+    .keras3_slots = {"momentum", "velocity", "velocity_hat"},
 };
 
 kf_optimizer *kf_adam_create(const kf_adam_options *options) {

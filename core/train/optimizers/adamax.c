@@ -53,6 +53,7 @@ const kfi_optimizer_class kfi_optimizer_adamax = {
     .n_slots = 2,
     .rate = rate,
     .update = update,
+    .keras3_slots = {"momentum", "norm"},
 };
 
 kf_optimizer *kf_adamax_create(const kf_adamax_options *options) {

@@ -78,6 +78,8 @@ const kfi_optimizer_class kfi_optimizer_nadam = {
     .hyper = hyper,
     .schedule = schedule,
     .update = update,
+    .keras3_slots = {"momentum", "velocity"},
+    .keras3_slot_by_slot = true,
 };
 
 kf_optimizer *kf_nadam_create(const kf_nadam_options *options) {

@@ -39,6 +39,7 @@ const kfi_optimizer_class kfi_optimizer_rmsprop = {
     .n_slots = 1,
     .rate = kfi_decayed_rate,
     .update = update,
+    .keras3_slots = {"velocity"},
 };
 
 kf_optimizer *kf_rmsprop_create(const kf_rmsprop_options *options) {

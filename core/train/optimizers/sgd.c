@@ -40,6 +40,7 @@ const kfi_optimizer_class kfi_optimizer_sgd = {
     .n_slots = 1,
     .rate = kfi_decayed_rate,
     .update = update,
+    .keras3_slots = {"momentum"},
 };
 
 kf_optimizer *kf_sgd_create(const kf_sgd_options *options) {
