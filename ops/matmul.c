@@ -14,7 +14,7 @@
 /* About 100 µs of one core at 100 GFLOP/s: below that, cutting costs more than it gives. Panels
  * need no preparation, so they may be cut finer. */
 #define TILE_FLOPS       8e6
-#define PANEL_TILE_FLOPS 4e6
+#define PANEL_TILE_FLOPS 2e6
 enum {
     MAX_TILE_ROWS = 384, /* larger rectangles no longer make sgemm faster */
     MAX_TILE_COLUMNS = 512,
@@ -170,7 +170,7 @@ static int64_t tiles_matmul(const kfi_call *call) {
 
 static int64_t tiles_add(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? kfi_tile_count(p.m * p.n, ADDED_AT_ONCE) : 1;
+    return p.slices > 1 ? kfi_tile_count(p.m * p.n, ADDED_AT_ONCE) : 0;
 }
 
 static size_t scratch_matmul(const kfi_call *call) {
@@ -252,7 +252,6 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
 static void add_slices(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
     const product p = cut_product(call);
-    if (p.slices == 1) return;
     const int64_t count = p.m * p.n;
     const kfi_range range = kfi_tile_range(count, ADDED_AT_ONCE, tile);
     const float *partial = call->scratch;

@@ -42,14 +42,14 @@ static const uint32_t KFI_CLAIMS_END = UINT32_C(1) << 31;
 
 typedef struct kfi_ranked {
     double rank;
-    double span_ns; /* the same, with every stage cut as finely as is worth it */
     int32_t task;
 } kfi_ranked;
 
 struct kfi_schedule {
     int32_t n_tasks, n_exits;
-    double total_ns, span_ns; /* span: no number of workers is faster */
-    _Atomic(int) running;     /* by kfi_run */
+    double total_ns;
+    bool alone;           /* it has turned out faster on the caller alone */
+    _Atomic(int) running; /* by kfi_run */
 
     kfi_node *nodes; /* n_tasks by rank number, and one whose successors are the first tasks   */
     kfi_loop *loops; /* by rank number                                                        */
@@ -73,9 +73,6 @@ static inline bool kfi_schedule_outranks(const kfi_schedule *schedule, int32_t a
                                          double ns) {
     return schedule->ranked[a].rank - schedule->ranked[b].rank > ns;
 }
-
-/* Whether the caller alone runs it at least as fast as several workers. */
-bool kfi_schedule_is_for_one(const kfi_schedule *schedule);
 
 /* How many chunks the stage is cut into for so many workers; 0 if it has no tiles. */
 int32_t kfi_loop_chunks(const kfi_loop *loop, int32_t stage, int32_t workers);

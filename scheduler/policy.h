@@ -4,10 +4,9 @@
 
 /* A run shorter than this in all gains nothing from a second worker. */
 static const double KFI_ALONE_NS = 20e3;
-/* Nor does a short one of which others could take little: what they would fetch from the caller's
- * cache, and leave in theirs for the next run, costs more. */
-static const double KFI_SMALL_NS = 200e3;
-static const double KFI_WORTH_SHARING = 1.5; /* total over span */
+/* Up to this one that shares its data may lose more by it than it gains: it is tried. */
+static const double KFI_SHORT_NS = 200e3;
+
 /* Below this a task is done before another worker could have fetched it and its data. */
 static const double KFI_CHEAP_NS = 2e3;
 /* Cheap work that a worker keeps to itself at most; the same for how long it holds other work. */

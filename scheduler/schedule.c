@@ -122,32 +122,6 @@ static kf_status sort_topologically(kfi_schedule *schedule) {
     return KF_OK;
 }
 
-static double count_tiles(const kfi_schedule *schedule, int32_t task) {
-    double n_tiles = 0;
-    for (int32_t s = 0; s < schedule->n_stages[task]; s++) n_tiles += schedule->tiles[task][s];
-    return n_tiles;
-}
-
-/* Every tile of a task is taken to cost the same: the estimate is for the whole task. */
-static double stage_ns(const kfi_schedule *schedule, int32_t task, int32_t stage) {
-    const double n_tiles = count_tiles(schedule, task);
-    return n_tiles > 0 ? schedule->cost_ns[task] * schedule->tiles[task][stage] / n_tiles : 0;
-}
-
-static int32_t most_chunks(const kfi_schedule *schedule, int32_t task, int32_t stage) {
-    const double most = fmin(fmin(schedule->tiles[task][stage], MAX_CHUNKS),
-                             stage_ns(schedule, task, stage) / CHUNK_NS);
-    return most < 1 ? 1 : (int32_t)most;
-}
-
-/* The task's time if every chunk had a worker of its own. */
-static double least_ns(const kfi_schedule *schedule, int32_t task) {
-    double ns = 0;
-    for (int32_t s = 0; s < schedule->n_stages[task]; s++)
-        ns += stage_ns(schedule, task, s) / most_chunks(schedule, task, s);
-    return ns;
-}
-
 static int more_critical(const void *first, const void *second) {
     const kfi_ranked *a = first, *b = second;
     if (a->rank != b->rank) return a->rank > b->rank ? -1 : 1;
@@ -156,18 +130,12 @@ static int more_critical(const void *first, const void *second) {
 
 static void rank_tasks(kfi_schedule *schedule) {
     kfi_ranked *ranked = schedule->ranked;
-    schedule->span_ns = 0;
     for (int32_t k = schedule->n_tasks - 1; k >= 0; k--) {
         const int32_t task = schedule->topological[k];
-        double below = 0, span_below = 0;
-        for (int64_t e = schedule->first_edge[task]; e < schedule->first_edge[task + 1]; e++) {
+        double below = 0;
+        for (int64_t e = schedule->first_edge[task]; e < schedule->first_edge[task + 1]; e++)
             below = fmax(below, ranked[schedule->edges[e]].rank);
-            span_below = fmax(span_below, ranked[schedule->edges[e]].span_ns);
-        }
-        ranked[task] = (kfi_ranked){.rank = below + schedule->cost_ns[task] + RANK_STEP_NS,
-                                    .span_ns = span_below + least_ns(schedule, task),
-                                    .task = task};
-        schedule->span_ns = fmax(schedule->span_ns, ranked[task].span_ns);
+        ranked[task] = (kfi_ranked){below + schedule->cost_ns[task] + RANK_STEP_NS, task};
     }
     qsort(ranked, (size_t)schedule->n_tasks, sizeof *ranked, more_critical);
     for (int32_t k = 0; k < schedule->n_tasks; k++) schedule->number[ranked[k].task] = k;
@@ -211,29 +179,46 @@ static void fill_nodes(kfi_schedule *schedule) {
     place_successors(start, far);
 }
 
+/* Every tile of a task is taken to cost the same: the estimate is for the whole task. */
 static void fill_loops(kfi_schedule *schedule) {
     for (int32_t k = 0; k < schedule->n_tasks; k++) {
         const int32_t task = schedule->ranked[k].task;
         kfi_loop *loop = &schedule->loops[k];
         *loop = (kfi_loop){.n_stages = schedule->n_stages[task]};
         atomic_init(&loop->claims, KFI_CLAIMS_END);
+        double n_tiles = 0;
+        for (int32_t s = 0; s < loop->n_stages; s++)
+            n_tiles += loop->tiles[s] = schedule->tiles[task][s];
         for (int32_t s = 0; s < loop->n_stages; s++) {
-            loop->tiles[s] = schedule->tiles[task][s];
-            loop->most_chunks[s] = most_chunks(schedule, task, s);
+            const double stage_ns =
+                n_tiles ? schedule->cost_ns[task] * loop->tiles[s] / n_tiles : 0;
+            const double most = fmin(fmin(loop->tiles[s], MAX_CHUNKS), stage_ns / CHUNK_NS);
+            loop->most_chunks[s] = most < 1 ? 1 : (int32_t)most;
         }
         const bool one_piece = loop->n_stages == 1 && loop->most_chunks[0] == 1;
         schedule->nodes[k].one_piece = one_piece ? loop->tiles[0] : KFI_NONE;
     }
 }
 
+static double count_tiles(const kfi_schedule *schedule, int32_t task) {
+    double n_tiles = 0;
+    for (int32_t s = 0; s < schedule->n_stages[task]; s++) n_tiles += schedule->tiles[task][s];
+    return n_tiles;
+}
+
+bool kfi_schedule_is_short(const kfi_schedule *schedule) {
+    return schedule->total_ns >= KFI_ALONE_NS && schedule->total_ns < KFI_SHORT_NS;
+}
+
+void kfi_schedule_keep_alone(kfi_schedule *schedule, bool alone) { schedule->alone = alone; }
+
 bool kfi_schedule_is_for_one(const kfi_schedule *schedule) {
-    const double total_ns = schedule->total_ns;
-    return total_ns < KFI_ALONE_NS ||
-           (total_ns < KFI_SMALL_NS && total_ns < KFI_WORTH_SHARING * schedule->span_ns);
+    return schedule->alone || schedule->total_ns < KFI_ALONE_NS;
 }
 
 void kfi_schedule_recost(kfi_schedule *schedule, const double *cost_ns) {
     schedule->total_ns = 0;
+    schedule->alone = false;
     for (int32_t i = 0; i < schedule->n_tasks; i++) {
         /* not a number counts as nothing */
         const double cost = cost_ns[i] > 0 ? fmin(cost_ns[i], LONGEST_COST_NS) : 0;

@@ -5,6 +5,7 @@
 
 #include "scheduler/task.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct kfi_schedule kfi_schedule;
@@ -17,6 +18,14 @@ void kfi_schedule_free(kfi_schedule *schedule); /* accepts NULL */
 /* New costs (measured ones, say) by the caller's task index; between runs only. Changes the order,
  * never the results. */
 void kfi_schedule_recost(kfi_schedule *schedule, const double *cost_ns);
+
+/* Whether it is so short that the caller alone may be faster: what others fetch from its cache, and
+ * leave in theirs for the next run, can cost more than they take over. Only a trial tells. */
+bool kfi_schedule_is_short(const kfi_schedule *schedule);
+/* From now on, until it is recost, the caller runs it alone; or not. Between runs only. */
+void kfi_schedule_keep_alone(kfi_schedule *schedule, bool alone);
+/* Whether the caller runs it alone, however many workers are asked for. */
+bool kfi_schedule_is_for_one(const kfi_schedule *schedule);
 
 /* An executor runs a schedule: "steal" (the work-stealing pool), "omp" (OpenMP tasks) or "serial"
  * (the reference: the caller alone, in rank order). */

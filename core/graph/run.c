@@ -255,9 +255,9 @@ kf_status kfi_plan_run(kfi_plan *plan, kfi_arena *arena, const kfi_run_options *
         plan->slots[i].array->data = (void *)plan->storages[plan->slots[i].storage].outside;
     bind_results(plan, arena->buffer);
     running context = {plan, (char *)arena->buffer + plan->peak_bytes, &plan->learning};
-    const bool timed = kfi_learning_begin_run(&plan->learning);
+    const bool timed = kfi_learning_begin_run(&plan->learning, plan->schedule, run.workers);
     status = kfi_run(plan->schedule, timed ? run_timed_tile : run_tile, &context, &run);
-    if (status == KF_OK) kfi_learning_end_run(&plan->learning, plan->schedule);
+    if (status == KF_OK) kfi_learning_end_run(&plan->learning, plan->schedule, run.workers);
     return status;
 }
 
@@ -290,7 +290,7 @@ int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **s
     return plan->steps[step].n_waits_for;
 }
 
-bool kfi_plan_has_learnt(const kfi_plan *plan) { return !plan->learning.spent_ns; }
+bool kfi_plan_has_learnt(const kfi_plan *plan) { return plan->learning.n_runs >= KFI_LEARNING_END; }
 
 kf_status kfi_plan_simulate(const kfi_plan *plan, const double (*stage_ns)[KFI_MAX_STAGES],
                             int32_t workers, kfi_simulated *result, double *limiting_ns) {

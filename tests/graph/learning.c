@@ -144,6 +144,65 @@ static void no_allocation(void **state) {
     free_net(&n);
 }
 
+/* Two tasks of so many ns each, which wait for nothing. */
+static kfi_schedule *two_tasks(double ns) {
+    const kfi_task tasks[2] = {{.cost_ns = ns, .n_stages = 1, .tiles = {1}},
+                               {.cost_ns = ns, .n_stages = 1, .tiles = {1}}};
+    kfi_schedule *schedule = NULL;
+    assert_int_equal(kfi_schedule_new(tasks, 2, &schedule), KF_OK);
+    return schedule;
+}
+
+/* As a plan would: runs that take 50 us together or alone, as asked, and 300 us the other way. */
+static void teach(kfi_learning *learning, kfi_schedule *schedule, bool alone_is_fast,
+                  double step_ns) {
+    for (int run = 0; run < KFI_LEARNING_DONE; run++) {
+        const bool timed = kfi_learning_begin_run(learning, schedule, 2);
+        assert_int_equal(timed, run >= KFI_LEARNING_BEGIN && run < KFI_LEARNING_END);
+        for (int32_t step = 0; timed && step < 2; step++)
+            kfi_learning_add(learning, step, (int64_t)step_ns);
+        const bool fast = kfi_schedule_is_for_one(schedule) == alone_is_fast;
+        const int64_t end = kfi_now_ns() + (fast ? 50000 : 300000);
+        while (run >= KFI_LEARNING_END && kfi_now_ns() < end) continue;
+        kfi_learning_end_run(learning, schedule, 2);
+    }
+    assert_true(kfi_learning_is_done(learning));
+}
+
+static void trials(void **state) {
+    (void)state;
+    for (int alone_is_fast = 0; alone_is_fast < 2; alone_is_fast++) {
+        kfi_learning learning;
+        kfi_schedule *schedule = two_tasks(50e3);
+        assert_int_equal(kfi_learning_init(&learning, 2), KF_OK);
+        teach(&learning, schedule, alone_is_fast, 50e3);
+        assert_int_equal(kfi_schedule_is_for_one(schedule), alone_is_fast);
+        kfi_learning_clear(&learning);
+        kfi_schedule_free(schedule);
+    }
+}
+
+/* A long one is not tried, and a lone worker tries nothing. */
+static void no_trials(void **state) {
+    (void)state;
+    kfi_learning learning;
+    kfi_schedule *schedule = two_tasks(50e3);
+    assert_int_equal(kfi_learning_init(&learning, 2), KF_OK);
+    teach(&learning, schedule, true, 200e3);
+    assert_false(kfi_schedule_is_for_one(schedule));
+    kfi_schedule_free(schedule);
+    schedule = two_tasks(50e3);
+    assert_int_equal(kfi_learning_init(&learning, 2), KF_OK);
+    for (int run = 0; run < 2 * KFI_LEARNING_DONE; run++) {
+        if (kfi_learning_begin_run(&learning, schedule, 1))
+            for (int32_t step = 0; step < 2; step++) kfi_learning_add(&learning, step, 50000);
+        kfi_learning_end_run(&learning, schedule, 1);
+    }
+    assert_false(kfi_learning_is_done(&learning));
+    assert_false(kfi_schedule_is_for_one(schedule));
+    kfi_schedule_free(schedule);
+}
+
 int main(void) {
     setenv("KF_OVERSUBSCRIBE", "1", 1);
     const struct CMUnitTest tests[] = {
@@ -151,6 +210,8 @@ int main(void) {
         SENTENCE("runs that fail teach nothing", failed_runs),
         SENTENCE("the bits are the same before and after, for any workers", same_bits),
         SENTENCE("a run of a plan that has learnt allocates nothing", no_allocation),
+        SENTENCE("a short plan is tried together and alone, and stays with the faster", trials),
+        SENTENCE("a long plan is not tried, nor one of a lone worker", no_trials),
     };
     return cmocka_run_group_tests_name("graph.learning", tests, NULL, NULL);
 }

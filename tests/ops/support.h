@@ -152,7 +152,7 @@ static inline void run_op(const kfi_op *op, kfi_call call, tile_order order) {
     const size_t local_bytes = op->tile_scratch ? op->tile_scratch(&shapes) : 0;
     for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++) {
         const int64_t tiles = op->stages[i].tiles ? op->stages[i].tiles(&shapes) : 1;
-        if (tiles < 1) fail_msg("%s: stage %d has no tiles", op->name, i);
+        if (tiles < (i == 0)) fail_msg("%s: stage %d has %d tiles", op->name, i, (int)tiles);
         run_stage(&op->stages[i], &call, tiles, local_bytes, order);
     }
     release(mark);

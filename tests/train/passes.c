@@ -153,7 +153,7 @@ static void planned_peak(void **state) {
     ok(kf_compile(model, .loss = "sparse_categorical_crossentropy"));
     ok(kf_planned_peak(model, 8, &small));
     ok(kf_planned_peak(model, 64, &large));
-    assert_true(small > 0 && large > 4 * small);
+    assert_true(small > 0 && large > 2 * small); /* the scratch of workers does not grow */
     refuses(kf_planned_peak(model, 0, &small), KF_USAGE, "batch_size must be positive");
     kf_graph_free(graph);
 }
