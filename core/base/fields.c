@@ -65,12 +65,6 @@ kf_status kfi_fields_check(const kfi_field *fields, const void *from) {
 
 /* --- keyword arguments ------------------------------------------------------------------------ */
 
-static int32_t count_fields(const kfi_field *fields) {
-    int32_t count = 0;
-    while (fields && fields[count].name) count++;
-    return count;
-}
-
 /* The place of a field among positional arguments, from 0. */
 static int32_t place_of(const kfi_field *fields, const kfi_field *field) {
     return field->position ? field->position - 1 : (int32_t)(field - fields);
@@ -101,21 +95,35 @@ static kf_status refuse_unknown(const kfi_field *fields, const char *key) {
     return kfi_fail(KF_INVALID, "unknown argument '%.80s' (known: %s)", key, known);
 }
 
+/* Arguments of Keras's that do not exist here leave gaps. */
+static bool has_place(const kfi_field *fields, int64_t place) {
+    for (const kfi_field *field = fields; field && field->name; field++)
+        if (place_of(fields, field) == place) return true;
+    return false;
+}
+
+static kf_status refuse_place(const kfi_field *fields, int64_t place) {
+    int32_t places = 0;
+    for (const kfi_field *field = fields; field && field->name; field++)
+        if (place_of(fields, field) >= places) places = place_of(fields, field) + 1;
+    if (place < places)
+        return kfi_fail(KF_INVALID, "there is no argument %d; give those after it by name",
+                        (int)place + 1);
+    return kfi_fail(KF_INVALID, "takes at most %d argument%s", (int)places, places == 1 ? "" : "s");
+}
+
 static kf_status check_keys(const kfi_field *fields, const kfi_variant *arguments,
                             void (*unknown)(void *context, const char *key), void *context) {
-    const int32_t n_fields = count_fields(fields);
     for (int64_t i = 0; i < kfi_variant_count(arguments); i++) {
         const char *key = kfi_variant_key_at(arguments, i);
         if (is_known(fields, key)) continue;
         const bool positional = isdigit((unsigned char)key[0]);
-        if (positional && strtol(key, NULL, 10) < n_fields) continue;
+        const int64_t place = positional ? strtol(key, NULL, 10) : -1;
+        if (positional && has_place(fields, place)) continue;
         if (unknown)
             unknown(context, key);
-        else if (positional)
-            return kfi_fail(KF_INVALID, "takes at most %d argument%s", (int)n_fields,
-                            n_fields == 1 ? "" : "s");
         else
-            return refuse_unknown(fields, key);
+            return positional ? refuse_place(fields, place) : refuse_unknown(fields, key);
     }
     return KF_OK;
 }

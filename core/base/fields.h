@@ -60,7 +60,8 @@ struct kfi_field {
     const char *choices;   /* "valid|same|causal" */
     const char *help;      /* one line for --help */
     const kfi_object_kind *objects; /* of a kfi_field_object; NULL: any name is taken */
-    int32_t position; /* among positional arguments, from 1; 0: its place in the table */
+    int32_t position; /* among positional arguments, from 1; 0: its place in the table. What
+                         Keras has and we have not is a gap, and refused by position */
     bool quiet;       /* not in the config while it has its default: Keras never writes it */
     bool unsaved;     /* Keras takes it but leaves it out of its configuration */
 };

@@ -1,4 +1,5 @@
-/* L1L2: sum(l1 |x|) + sum(l2 x^2), and its short names l1, l2 and l1_l2 with their defaults. */
+/* L1L2: sum(l1 |x|) + sum(l2 x^2), its short names l1, l2 and l1_l2 with their defaults, and the
+ * classes L1 and L2 of tf.keras. */
 #include "core/layers/regularizers.h"
 
 #include "core/layers/named_formula.h"
@@ -17,6 +18,8 @@ static const kfi_field both_fields[] = {ROW(l1, "l1", "0.01"), ROW(l2, "l2", "0.
                                         KFI_FIELDS_END};
 static const kfi_field l1_fields[] = {ROW(l1, "l", "0.01"), KFI_FIELDS_END};
 static const kfi_field l2_fields[] = {ROW(l2, "l", "0.01"), KFI_FIELDS_END};
+static const kfi_field l1_class_fields[] = {ROW(l1, "l1", "0.01"), KFI_FIELDS_END};
+static const kfi_field l2_class_fields[] = {ROW(l2, "l2", "0.01"), KFI_FIELDS_END};
 
 static kfi_value write(kfi_formula *formula, const void *options, kfi_value x) {
     const l1_l2_options *by = options;
@@ -29,6 +32,8 @@ static const kfi_named_formula rows[] = {
     {"l1", "L1L2", l1_fields, class_fields, sizeof(l1_l2_options), write},
     {"l2", "L1L2", l2_fields, class_fields, sizeof(l1_l2_options), write},
     {"l1_l2", "L1L2", both_fields, class_fields, sizeof(l1_l2_options), write},
+    {"L1", "L1L2", l1_class_fields, class_fields, sizeof(l1_l2_options), write},
+    {"L2", "L1L2", l2_class_fields, class_fields, sizeof(l1_l2_options), write},
 };
 
 static const kfi_named_formulas regularizers = {rows, sizeof rows / sizeof *rows};

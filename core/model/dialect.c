@@ -217,6 +217,11 @@ static const translation translations[] = {
     {"Highway", "Highway", {legacy}, NULL},
 };
 
+/* What was taken over is nothing any more, so that nobody asks after it. */
+static kf_status clear(kfi_variant *config, const char *old) {
+    return kfi_variant_get(config, old) ? kfi_variant_put(config, old, kfi_variant_null()) : KF_OK;
+}
+
 static kf_status rename_arguments(kfi_variant *config, const rename *renames) {
     kf_status status = KF_OK;
     for (; renames && renames->old && status == KF_OK; renames++) {
@@ -227,6 +232,8 @@ static kf_status rename_arguments(kfi_variant *config, const rename *renames) {
             kfi_variant_free(now); /* dim_ordering="default" */
         else
             status = kfi_variant_put(config, renames->now, now);
+        if (status == KF_OK && strcmp(renames->old, renames->now) != 0)
+            status = clear(config, renames->old);
     }
     return status;
 }
@@ -239,6 +246,7 @@ static kf_status gather_arguments(kfi_variant *config, const gathering *by) {
         const kfi_variant *item = kfi_variant_get(config, by->old[i]);
         status = kfi_variant_append(list, item ? kfi_variant_copy(item) : kfi_variant_null());
     }
+    for (int i = 0; i < 3 && by->old[i] && status == KF_OK; i++) status = clear(config, by->old[i]);
     if (status == KF_OK) return kfi_variant_put(config, by->now, list);
     kfi_variant_free(list);
     return status;
@@ -270,6 +278,9 @@ static kf_status translate_merge(const kfi_variant *config, const char **class_n
         {"cos", "Dot", "dot_axes", "axes"},
         {"concat", "Concatenate", "concat_axis", "axis"},
     };
+    static const char *const words[] = {"mode",        "concat_axis",      "dot_axes",
+                                        "mode_type",   "output_shape",     "output_shape_type",
+                                        "output_mask", "output_mask_type", "arguments"};
     const char *mode = kfi_variant_text(kfi_variant_get(config, "mode"), "");
     if (strcmp(kfi_variant_text(kfi_variant_get(config, "mode_type"), "raw"), "raw") != 0)
         return kfi_fail(KF_INVALID, "a Merge by a Python function is not supported");
@@ -278,7 +289,10 @@ static kf_status translate_merge(const kfi_variant *config, const char **class_n
         *class_name = modes[i].class_name;
         const kfi_variant *argument = modes[i].old ? kfi_variant_get(config, modes[i].old) : NULL;
         kf_status status = KF_OK;
-        if (argument) status = kfi_variant_put(now, modes[i].now, kfi_variant_copy(argument));
+        for (size_t k = 0; k < sizeof words / sizeof *words && status == KF_OK; k++)
+            status = clear(now, words[k]);
+        if (status == KF_OK && argument)
+            status = kfi_variant_put(now, modes[i].now, kfi_variant_copy(argument));
         if (status == KF_OK && strcmp(mode, "cos") == 0)
             status = kfi_variant_put(now, "normalize", kfi_variant_bool(true));
         return status;

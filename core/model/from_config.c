@@ -1,9 +1,10 @@
 /* A model from Keras's config: the whole, and what functional and sequential models have in common:
  * layers and inputs. The dialects of Keras 2.0 to 2.15 and of Keras 3's .h5 files are understood
- * where they say the same in other words; unknown keys of a layer are ignored. */
+ * where they say the same in other words; unknown keys of a layer are ignored with a warning. */
 #include "core/base/memory.h"
 #include "core/model/dialect.h"
 #include "core/model/reading.h"
+#include "core/model/unread_key.h"
 #include "io/json.h"
 
 #include <string.h>
@@ -81,13 +82,17 @@ static kf_status read_shape(const kfi_variant *shape, kf_input_options *options)
     return KF_OK;
 }
 
-/* Keras casts what a model is fed to the input's type; here it is one of two. */
+/* Keras casts what a model is fed to the input's type; here it is one of two. tf.keras names mixed
+ * policies, whose weights are of float32. */
 static const char *own_type(const char *name) {
     static const char *const whole[] = {"int64", "int16", "int8", "uint8", "uint16", "uint32"};
     for (size_t i = 0; name && i < sizeof whole / sizeof *whole; i++)
         if (strcmp(name, whole[i]) == 0) return "int32";
-    return name && (strcmp(name, "float64") == 0 || strcmp(name, "float16") == 0) ? "float32"
-                                                                                  : name;
+    static const char *const real[] = {"float64", "float16", "bfloat16", "mixed_float16",
+                                       "mixed_bfloat16"};
+    for (size_t i = 0; name && i < sizeof real / sizeof *real; i++)
+        if (strcmp(name, real[i]) == 0) return "float32";
+    return name;
 }
 
 /* A name, or in tf.keras a policy: {"class_name": "Policy", "config": {"name": "float32"}}. */
@@ -119,7 +124,17 @@ kf_status kfi_read_call(kfi_reading *reading, kf_layer *layer, kf_tensor *const 
 
 /* --- layers ----------------------------------------------------------------------------------- */
 
-static void ignore(void *context, const char *key) { (void)context, (void)key; }
+typedef struct unread {
+    const kf_graph *graph;
+    const char *layer;
+    const kfi_variant *config;
+} unread;
+
+static void ignore(void *context, const char *key) {
+    const unread *by = context;
+    if (kfi_unread_key_matters(key, kfi_variant_get(by->config, key)))
+        kfi_graph_warn(by->graph, "%s: '%.80s' is unknown and ignored", by->layer, key);
+}
 
 /* A layer that says what it receives says so again when it is saved, wherever it stands; Keras then
  * fills in the type. Embedding has it among its own options. */
@@ -139,10 +154,11 @@ static kf_status keep_input(kf_layer *layer, const kfi_variant *config) {
 }
 
 /* `inside`: what a wrapper wraps, taken over; NULL: the layer is none. */
-static kf_status read_plain(const kfi_layer_class *class, const char *name,
+static kf_status read_plain(const kf_graph *graph, const kfi_layer_class *class, const char *name,
                             const kfi_variant *config, kf_layer *inside, kf_layer **made) {
-    kf_layer *layer = inside ? kfi_wrapper_from_arguments(class, config, ignore, NULL, inside)
-                             : kfi_layer_from_arguments(class, config, ignore, NULL);
+    unread by = {graph, name ? name : class->name, config};
+    kf_layer *layer = inside ? kfi_wrapper_from_arguments(class, config, ignore, &by, inside)
+                             : kfi_layer_from_arguments(class, config, ignore, &by);
     kf_status status = layer->status;
     if (status != KF_OK) /* the layer's own message has no name yet, kf_last_error has one */
         status = blame_file(kfi_fail(status, "%s", layer->message ? layer->message : ""));
@@ -214,7 +230,8 @@ static kf_status read_named(kfi_reading *reading, const char *class_name, const 
     kf_layer *inside = NULL;
     kf_status status = KF_OK;
     if (class->wraps) status = read_inside(reading, config, class->wraps, &inside);
-    return status == KF_OK ? read_plain(class, name, config, inside, layer) : status;
+    if (status != KF_OK) return status;
+    return read_plain(reading->graph, class, name, config, inside, layer);
 }
 
 static kf_status read_layer(kfi_reading *reading, const kfi_variant *entry, kf_layer **layer) {

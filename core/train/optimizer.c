@@ -87,7 +87,7 @@ static kfi_variant *usual_arguments(const kfi_variant *arguments) {
         const char *key = kfi_variant_key_at(arguments, i);
         const kfi_variant *value = kfi_variant_value_at(arguments, i);
         if (kfi_variant_is(value, KFI_NULL)) continue;
-        if (strcmp(key, "0") == 0 || strcmp(key, "learning_rate") == 0) key = "lr";
+        if (strcmp(key, "learning_rate") == 0) key = "lr";
         if (kfi_variant_put(usual, key, kfi_variant_copy(value)) != KF_OK) {
             kfi_variant_free(usual);
             return NULL;

@@ -21,7 +21,7 @@ exits 0 train_mlp --epochs 2 --verbose 0 --batch-size 16 \
 reads by_batch/events.out.tfevents.*
 for seen in 16 32 48 64 80 96 112 128; do prints "^$seen loss [0-9.]+\$"; done
 exits 0 train_mlp --epochs 2 --verbose 0 --batch-size 16 \
-    --callback "tensorboard(log_dir='by_samples', update_freq='32')"
+    --callback "tensorboard(log_dir='by_samples', update_freq=32)"
 reads by_samples/events.out.tfevents.*
 prints '^32 loss'
 holds test "$(grep -c '^16 loss' "$out")" -eq 0

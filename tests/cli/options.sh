@@ -59,6 +59,26 @@ exits 0 kfrun train "$models/mlp.json" weighted.h5 --seed 3 --verbose 0 --metric
 prints '^weighted_acc '
 prints '^acc '
 
+it 'timesteps have weights of their own if that is asked for'
+kfrun data import-idx image=images.idx --output rows_of_images.h5 --no-channel || exit 1
+exits 0 kfrun predict "$models/steps_data.json" rows_of_images.h5 --scale image=1/255 \
+    --output steps.h5
+steps() {
+    kfrun train "$models/steps.json" steps.h5 --loss mse --seed 3 --verbose 0 "$@"
+}
+exits 0 steps --sample-weight-mode temporal --save steps_trained.h5
+for_all=$(cat "$out")
+exits 0 steps --sample-weight-mode y=temporal
+holds test "$for_all" = "$(cat "$out")"
+exits 0 kfrun evaluate steps_trained.h5 steps.h5
+prints '^loss [0-9]'
+exits 3 steps
+complains '^kfrun: y: Found a sample_weight array with shape \(64, 6\)'
+exits 2 steps --sample-weight-mode weekly
+complains '^kfrun: sample_weight_mode should be None or "temporal". Found: weekly'
+exits 2 steps --sample-weight-mode z=temporal
+complains "^kfrun: the model has no output 'z'"
+
 it 'losses have weights by name or in order'
 exits 0 two_outputs --loss-weights 1,0.25
 in_order=$(cat "$out")
@@ -118,6 +138,19 @@ prints '^acc (0\.[89]|1)'
 exits 0 kfrun predict conv.h5 images.h5 "${prepared[@]}" --output predicted.h5
 exits 0 kfrun data info predicted.h5
 prints 'float32 +\(64, 3\)'
+
+it 'exact convolutions round otherwise than fast ones'
+deep() {
+    env -u KF_CONV "$KF_BIN/kfrun" "$1" "$2" images.h5 --scale image=1/255 --rows 0:16 \
+        --loss sparse_categorical_crossentropy "${@:3}"
+}
+exits 0 deep train "$models/deep.json" --seed 3 --verbose 0 --save fast.h5
+exits 0 deep train "$models/deep.json" --seed 3 --verbose 0 --save exact.h5 --exact-convolution
+exits 1 cmp fast.h5 exact.h5
+exits 0 deep evaluate exact.h5 --exact-convolution
+prints '^loss [0-9]'
+exits 2 kfrun evaluate exact.h5 images.h5 --exact-convolution
+complains '^kfrun: options of training replace all that the file says; give --loss'
 
 it 'images turned and moved at random are the same for any number of threads'
 augment() {

@@ -97,6 +97,17 @@ static void legacy_layers(void **state) {
               "'b_constraint': None, 'bias': True, 'input_dim': 5}");
 }
 
+/* tf.keras's l1 and l2 are classes of their own. */
+static void regularizers_of_tf_keras(void **state) {
+    (void)state;
+    config_is(kf_highway(.W_regularizer = "L2(l2=0.5)", .b_regularizer = "L1(l1=0.25)",
+                         .activity_regularizer = "L2"),
+              "{'init': " GLOROT ", 'activation': 'linear', "
+              "'W_regularizer': L1L2(l1=0.0, l2=0.5), 'b_regularizer': L1L2(l1=0.25, l2=0.0), "
+              "'activity_regularizer': L1L2(l1=0.0, l2=0.009999999776482582), "
+              "'W_constraint': None, 'b_constraint': None, 'bias': True, 'input_dim': None}");
+}
+
 static void zero_is_said_by_keywords(void **state) {
     (void)state;
     config_is(kf_layer_named("Dropout", "0, seed=0"),
@@ -205,6 +216,7 @@ int main(void) {
         SENTENCE("Dense and Conv2D have Keras's configuration", kernels),
         SENTENCE("and so have the others", others),
         SENTENCE("layers of Keras 1 keep the names of their arguments", legacy_layers),
+        SENTENCE("L1 and L2 of tf.keras become L1L2", regularizers_of_tf_keras),
         SENTENCE("zero can be said where it is not the default", zero_is_said_by_keywords),
         SENTENCE("aliases of initializers become Keras's classes", aliases_become_classes),
         SENTENCE("wrong initializers are refused", bad_initializers),

@@ -24,7 +24,7 @@ static void wrong_options(void **state) {
     FAILS(kf_apply(kf_dense(3, .kernel_initializer = "he_normal(sead=1)"), kf_input(g, {3})),
           "dense_1: kernel_initializer: he_normal: unknown argument 'sead' (known: seed)");
     FAILS(kf_apply(kf_dense(3, .kernel_regularizer = "l3(0.01)"), kf_input(g, {3})),
-          "dense_1: kernel_regularizer must be one of L1L2, l1, l2, l1_l2; got 'l3'");
+          "dense_1: kernel_regularizer must be one of L1L2, l1, l2, l1_l2, L1, L2; got 'l3'");
     FAILS(kf_apply(kf_dense(3, .activity_regularizer = "l1(l1=3)"), kf_input(g, {3})),
           "dense_1: activity_regularizer: l1: unknown argument 'l1' (known: l)");
     FAILS(kf_apply(kf_dense(3, .kernel_constraint = "max_norm(2, axis='a')"), kf_input(g, {3})),
@@ -41,7 +41,8 @@ static void wrong_options(void **state) {
     FAILS(kf_apply(kf_relu(.negative_slope = -0.5f), kf_input(g, {3})),
           "re_lu_1: negative_slope of ReLU layer cannot be negative value: -0.5");
     FAILS(kf_apply(kf_embedding(3, 2, .embeddings_regularizer = "l3"), kf_input(g, {3})),
-          "embedding_1: embeddings_regularizer must be one of L1L2, l1, l2, l1_l2; got 'l3'");
+          "embedding_1: embeddings_regularizer must be one of L1L2, l1, l2, l1_l2, L1, L2; got "
+          "'l3'");
     FAILS(kf_apply(kf_reshape({-1, -1}), kf_input(g, {3})),
           "reshape_1: Can only specify one unknown dimension.");
     FAILS(kf_apply(kf_dense(3, .name = ""), kf_input(g, {3})), "dense_1: name must not be empty");

@@ -230,6 +230,69 @@ static void keras1_kernel(void **state) {
     kf_graph_free(g);
 }
 
+/* One layer of 2 units over 3 numbers, weights counted from 0, as cuDNN keeps them. */
+static kf_model *load_cudnn(kf_graph *g, const char *class_name, int64_t n_gates) {
+    char config[300];
+    snprintf(config, sizeof config,
+             "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"%s\", "
+             "\"config\": {\"name\": \"r\", \"units\": 2, \"batch_input_shape\": "
+             "[null, 5, 3]}}]}",
+             class_name);
+    kf_model *m = kf_model_from_json(g, config);
+    assert_good(m);
+    float values[24];
+    for (int i = 0; i < 24; i++) values[i] = (float)i;
+    kfi_keras_weight weights[] = {{.name = "kernel:0", .data = values},
+                                  {.name = "recurrent_kernel:0", .data = values},
+                                  {.name = "bias:0", .data = values}};
+    weights[0].shape = KFI_SHAPE(3, 2 * n_gates);
+    weights[1].shape = KFI_SHAPE(2, 2 * n_gates);
+    weights[2].shape = KFI_SHAPE(4 * n_gates);
+    write_old(scratch("cudnn.h5"), "2.2.4", &(kfi_keras_layer){"r", 3, weights});
+    assert_ok(kf_load_weights(m, scratch("cudnn.h5")));
+    return m;
+}
+
+/* Keras: each gate is kernel.T.reshape(kernel.shape, order='F'), and recurrent_kernel.T. */
+static void assert_cudnn_kernels(const kf_model *m, int64_t n_gates) {
+    const int64_t s = 2 * n_gates;
+    const int64_t kernel[3][2] = {{0, s + 1}, {1, 2 * s}, {s, 2 * s + 1}};
+    const int64_t recurrent[2][2] = {{0, s}, {1, s + 1}};
+    for (int64_t column = 0; column < s; column++) {
+        const int64_t gate = column / 2 * 2, j = column % 2;
+        for (int64_t i = 0; i < 3; i++)
+            assert_true(kf_model_weight(m, 0)->data[i * s + column] ==
+                        (float)(kernel[i][j] + gate));
+        for (int64_t i = 0; i < 2; i++)
+            assert_true(kf_model_weight(m, 1)->data[i * s + column] ==
+                        (float)(recurrent[i][j] + gate));
+    }
+}
+
+static void assert_config_has(const kf_model *m, const char *words) {
+    char *text;
+    assert_ok(kf_model_to_json(m, &text));
+    assert_non_null(strstr(text, words));
+    kf_free(text);
+}
+
+static void cudnn(void **state) {
+    (void)state;
+    kf_graph *g = kf_graph_new();
+    kf_model *lstm = load_cudnn(g, "CuDNNLSTM", 4), *gru = load_cudnn(g, "CuDNNGRU", 3);
+    assert_config_has(lstm, "\"class_name\": \"LSTM\"");
+    assert_config_has(lstm, "\"recurrent_activation\": \"sigmoid\"");
+    assert_config_has(gru, "\"class_name\": \"GRU\"");
+    assert_config_has(gru, "\"recurrent_activation\": \"sigmoid\"");
+    assert_config_has(gru, "\"reset_after\": true");
+    assert_cudnn_kernels(lstm, 4);
+    assert_cudnn_kernels(gru, 3);
+    for (int i = 0; i < 8; i++) /* its two biases together */
+        assert_true(kf_model_weight(lstm, 2)->data[i] == (float)(i + 8 + i));
+    for (int i = 0; i < 12; i++) assert_true(kf_model_weight(gru, 2)->data[i] == (float)i);
+    kf_graph_free(g);
+}
+
 /* A config that asks for more than the file could fill takes no memory. */
 static void absurd_units(void **state) {
     (void)state;
@@ -282,6 +345,7 @@ int main(void) {
         SENTENCE("as many numbers in another shape fit if that is asked for", reshaped),
         SENTENCE("Keras 1's gates are put side by side", keras1_gates),
         SENTENCE("Keras 1's kernels are turned", keras1_kernel),
+        SENTENCE("cuDNN's LSTM and GRU become Keras's", cudnn),
         SENTENCE("a weight that no file could fill takes no memory", absurd_units),
         SENTENCE("a load that fails changes nothing", all_or_nothing),
     };

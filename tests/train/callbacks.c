@@ -7,6 +7,7 @@
 /* A fit whose val_loss is what the test says: logs are set by a callback in front. */
 typedef struct script {
     kf_callback callback;
+    const char *name; /* NULL: val_loss */
     const double *values;
     int32_t n;
 } script;
@@ -15,7 +16,8 @@ static kf_status say(kf_callback *callback, kf_model *model, int32_t epoch, cons
                      int32_t n_logs) {
     (void)logs, (void)n_logs;
     const script *from = (const script *)callback;
-    return epoch < from->n ? kf_add_log(model, "val_loss", from->values[epoch]) : KF_OK;
+    if (epoch >= from->n) return KF_OK;
+    return kf_add_log(model, from->name ? from->name : "val_loss", from->values[epoch]);
 }
 
 #define SCRIPT(...)                                                                                \
@@ -75,6 +77,22 @@ static void min_delta_and_mode(void **state) {
     kf_callback *stop = kf_early_stopping(.min_delta = 0.1, .patience = 1, .mode = "max");
     assert_int_equal(epochs_with(&values.callback, stop, 20, NULL), 2);
     kf_callback_free(stop);
+}
+
+/* The same numbers of a loss get better, of an accuracy worse. */
+static void more_accuracy_is_better(void **state) {
+    (void)state;
+    static const double falling[] = {3, 2, 1};
+    kf_callback *const stops[] = {kf_early_stopping(.monitor = "val_loss"),
+                                  kf_early_stopping(.monitor = "val_acc")};
+    for (int i = 0; i < 2; i++) {
+        script values = {.callback = {.on_epoch_end = say},
+                         .name = i == 0 ? "val_loss" : "val_acc",
+                         .values = falling,
+                         .n = 3};
+        assert_int_equal(epochs_with(&values.callback, stops[i], 3, NULL), i == 0 ? 3 : 2);
+        kf_callback_free(stops[i]);
+    }
 }
 
 static void a_baseline_must_be_beaten(void **state) {
@@ -221,6 +239,25 @@ static void writes_csv(void **state) {
     kf_callback_free(csv);
 }
 
+/* A rate that the scheduler in front adds has a column; a value that is gone is NA. */
+static void csv_without_a_value(void **state) {
+    (void)state;
+    script values = SCRIPT(0.5);
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line(graph, 0.25f);
+    kf_dataset *data = ones();
+    kf_callback *rate = kf_learning_rate_scheduler(.factor = 0.5);
+    kf_callback *csv = kf_csv_logger(scratch("gaps.csv"));
+    ok(kf_fit(model, data, .epochs = 2, .callbacks = {rate, &values.callback, csv}));
+    char text[512];
+    read_text("gaps.csv", text, sizeof text);
+    assert_string_equal(text, "epoch,loss,lr,val_loss\r\n0,1.0,0.25,0.5\r\n1,0.25,0.125,NA\r\n");
+    kf_callback_free(csv);
+    kf_callback_free(rate);
+    kf_dataset_free(data);
+    kf_graph_free(graph);
+}
+
 static void saves_by_template(void **state) {
     (void)state;
     script values = SCRIPT(0.5, 0.25, 3, 0.125);
@@ -266,6 +303,9 @@ static void wrong_options_are_told_by_fit(void **state) {
         {"reduce_lr_on_plateau(factor=1)", "does not support a factor >= 1.0"},
         {"model_checkpoint()", "filepath"},
         {"tensorboard(update_freq='often')", "update_freq"},
+        {"tensorboard(update_freq='32x')", "update_freq"},
+        {"tensorboard(update_freq=0)", "update_freq"},
+        {"EarlyStopping('val_loss', 0, 3, 1, 'max')", "there is no argument 4"},
         {"late_stopping()", "Unknown callback: late_stopping"},
         {"early_stopping(", "expected"},
     };
@@ -277,6 +317,20 @@ static void wrong_options_are_told_by_fit(void **state) {
         refuses(kf_fit(model, data, .callbacks = {callback}), KF_INVALID, wrong[i].message);
         kf_dataset_free(data);
         kf_graph_free(graph);
+        kf_callback_free(callback);
+    }
+}
+
+static void arguments_by_position(void **state) {
+    (void)state;
+    static const char *const right[] = {
+        "EarlyStopping('val_loss', 0.1, 3)",     "ReduceLROnPlateau('val_loss', 0.5, 3)",
+        "ModelCheckpoint('m.h5', 'val_loss')",   "CSVLogger('log.csv', ';', True)",
+        "TensorBoard('logs', update_freq=1000)", "TensorBoard('logs', update_freq='batch')",
+    };
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        kf_callback *callback = kf_callback_named(right[i]);
+        ok(kf_callback_error(callback));
         kf_callback_free(callback);
     }
 }
@@ -328,6 +382,7 @@ int main(void) {
         SENTENCE("a patience of 0 stops at the first epoch that is no better",
                  patience_of_zero_stops_at_once),
         SENTENCE("min_delta and mode decide what is better", min_delta_and_mode),
+        SENTENCE("more is better where the name has acc in it", more_accuracy_is_better),
         SENTENCE("a baseline must be beaten", a_baseline_must_be_beaten),
         SENTENCE("the best epoch's weights come back", restores_the_best_weights),
         SENTENCE("a value that is not there stops nothing",
@@ -337,9 +392,11 @@ int main(void) {
         SENTENCE("the rate follows a function, or steps", schedules_the_rate),
         SENTENCE("a loss that is no number stops", a_loss_that_is_no_number_stops),
         SENTENCE("CSV is as Python writes it", writes_csv),
+        SENTENCE("CSV has NA for a value that is gone", csv_without_a_value),
         SENTENCE("a checkpoint's path is a template", saves_by_template),
         SENTENCE("templates that are none are refused", refuses_templates),
         SENTENCE("wrong options are told by fit", wrong_options_are_told_by_fit),
+        SENTENCE("arguments by position are those of Keras", arguments_by_position),
         SENTENCE("crc32c as TensorFlow masks it", crc),
         SENTENCE("event files have whole records", writes_events),
     };

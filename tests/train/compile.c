@@ -60,10 +60,39 @@ static void accuracy_suits(void **state) {
     ok(kf_compile(model, .loss = "binary_crossentropy", .metrics = {"acc"}));
     ok(kf_test_on_batch(model, floats, 2, values));
     near(values[1], 0.5); /* 0.9, 0.2 are right when rounded, 0.6 and 0.4 wrong */
+    ok(kf_compile(model, .loss = "binary_crossentropy", .metrics = {"ce"}));
+    ok(kf_test_on_batch(model, floats, 2, values));
+    near(values[1], values[0]);
     ok(kf_compile(model, .loss = "sparse_categorical_crossentropy", .metrics = {"acc"}));
     const kf_array sparse[] = {ARRAY(NULL, predicted, 2, 2), LABELS(NULL, labels, 2, 1)};
     ok(kf_test_on_batch(model, sparse, 2, values));
     near(values[1], 0.5);
+    kf_graph_free(graph);
+}
+
+static void short_names(void **state) {
+    (void)state;
+    static const struct {
+        const char *given, *meant;
+    } names[] = {
+        {"mse", "mean_squared_error"},
+        {"MSE", "mean_squared_error"},
+        {"mae", "mean_absolute_error"},
+        {"MAE", "mean_absolute_error"},
+        {"mape", "mean_absolute_percentage_error"},
+        {"MAPE", "mean_absolute_percentage_error"},
+        {"msle", "mean_squared_logarithmic_error"},
+        {"MSLE", "mean_squared_logarithmic_error"},
+        {"kld", "kullback_leibler_divergence"},
+        {"KLD", "kullback_leibler_divergence"},
+        {"cosine", "cosine_proximity"},
+    };
+    kf_graph *graph = kf_graph_new();
+    kf_model *model = line_model(graph, 0.5f);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ok(kf_compile(model, .loss = names[i].given, .metrics = {names[i].given}));
+        assert_string_equal(kf_metrics_name(model, 1), names[i].meant);
+    }
     kf_graph_free(graph);
 }
 
@@ -225,6 +254,7 @@ int main(void) {
         SENTENCE("a model of one output reports loss and metrics", one_output),
         SENTENCE("the headline model reports what Keras reports", headline),
         SENTENCE("accuracy means what suits the output and its loss", accuracy_suits),
+        SENTENCE("short names are reported in full", short_names),
         SENTENCE("what is wrong is said in Keras's words", messages),
         SENTENCE("a failed compile leaves the one before", failure_changes_nothing),
         SENTENCE("training needs a compile, predicting does not", not_compiled),

@@ -145,6 +145,34 @@ static void fixed_batch(void **state) {
     kf_graph_free(graph);
 }
 
+static void stateful(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {3, 2}, .name = "x", .batch_size = 4);
+    kf_tensor *y = kf_apply(kf_lstm(1, .stateful = true, .name = "y"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(y));
+    ok(kf_compile(model, .loss = "mse"));
+    static const char *const words =
+        "In a stateful network, you should only pass inputs with a number of samples that can be "
+        "divided by the batch size. Found: 10 samples. Batch size: 4.";
+    double loss;
+    float out[10];
+    for (int64_t rows = 8; rows <= 10; rows += 2) {
+        const kf_array arrays[] = {ARRAY("x", floats, rows, 3, 2), ARRAY("y", floats, rows, 1)};
+        kf_dataset *data = kf_dataset_arrays(arrays, 2);
+        const kf_status fitted = kf_fit(model, data, .batch_size = 4);
+        assert_int_equal(fitted, rows == 8 ? KF_OK : KF_INVALID);
+        if (rows == 10) says(words);
+        const kf_status tested = kf_evaluate(model, data, &loss, .batch_size = 4);
+        assert_int_equal(tested, fitted);
+        const kf_status predicted = kf_predict(model, data, (float *[]){out}, .batch_size = 4);
+        assert_int_equal(predicted, fitted);
+        if (rows == 10) says(words);
+        kf_dataset_free(data);
+    }
+    kf_graph_free(graph);
+}
+
 static void null_arguments(void **state) {
     (void)state;
     two_by_two fixture = new_fixture();
@@ -189,6 +217,7 @@ int main(void) {
                  labels_out_of_range),
         SENTENCE("labels must be whole numbers", labels_not_whole),
         SENTENCE("a fixed batch size is kept to", fixed_batch),
+        SENTENCE("a stateful model wants whole batches", stateful),
         SENTENCE("NULL is refused, not followed", null_arguments),
         SENTENCE("a scaled field reaches the model scaled", scaled),
     };

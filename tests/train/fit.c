@@ -259,10 +259,17 @@ static void shuffle_batches(void **state) {
 }
 
 /* Within an epoch there is no validation any more, but the epoch still ends. */
+static kf_status stop_at_once(kf_callback *callback, kf_model *model) {
+    (void)callback;
+    kf_stop_training(model);
+    return KF_OK;
+}
+
 static void stops(void **state) {
     (void)state;
     still_line *still = new_still(9);
-    notebook in_epoch = new_notes(), after_epoch = new_notes();
+    notebook in_epoch = new_notes(), after_epoch = new_notes(), never = new_notes();
+    kf_callback at_once = {.on_train_begin = stop_at_once};
     in_epoch.stop_epoch = 1;
     in_epoch.stop_batch = 1;
     ok(kf_fit(still->model, still->data, .epochs = 5, .batch_size = 2, .validation_split = 0.3f,
@@ -272,6 +279,8 @@ static void stops(void **state) {
     ok(kf_fit(still->model, still->data, .epochs = 5, .batch_size = 9,
               .callbacks = {&after_epoch.callback}));
     assert_string_equal(after_epoch.text, "[0(0:9,)1(0:9,)]");
+    ok(kf_fit(still->model, still->data, .callbacks = {&at_once, &never.callback}));
+    assert_string_equal(never.text, "[]");
     free_still(still);
 }
 
@@ -352,7 +361,7 @@ int main(void) {
         SENTENCE("shuffling is an order of all rows, by seed and epoch", shuffle),
         SENTENCE("a resumed run shuffles as the whole one", shuffle_goes_on),
         SENTENCE("shuffle batch moves whole batches", shuffle_batches),
-        SENTENCE("a callback can stop after a batch or an epoch", stops),
+        SENTENCE("a callback can stop at once, after a batch or an epoch", stops),
         SENTENCE("a stop by the last batch: rows are not validated, steps are",
                  stops_at_the_last_batch),
         SENTENCE("a callback's failure fails the fit", callback_fails),

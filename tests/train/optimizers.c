@@ -243,6 +243,35 @@ static void learning_rate(void **state) {
     kf_graph_free(graph);
 }
 
+/* Two steps lead both to the same bits. */
+static void moves_alike(const char *placed, const char *named) {
+    kf_graph *graphs[] = {kf_graph_new(), kf_graph_new()};
+    kf_model *models[] = {compiled(graphs[0], kf_optimizer_named(placed)),
+                          compiled(graphs[1], kf_optimizer_named(named))};
+    for (int i = 0; i < 2; i++) {
+        for (int t = 0; t < 2; t++) step(models[i]);
+    }
+    if (weight_of(models[0]) != weight_of(models[1])) fail_msg("%s is not %s", placed, named);
+    for (int i = 0; i < 2; i++) kf_graph_free(graphs[i]);
+}
+
+static void by_position(void **state) {
+    (void)state;
+    moves_alike("sgd(0.1, 0.9, 0.5, True)", "sgd(lr=0.1, momentum=0.9, decay=0.5, nesterov=True)");
+    moves_alike("rmsprop(0.1, 0.8, 0.01, 0.5)",
+                "rmsprop(lr=0.1, rho=0.8, epsilon=0.01, decay=0.5)");
+    moves_alike("adagrad(0.1, 0.01, 0.5)", "adagrad(lr=0.1, epsilon=0.01, decay=0.5)");
+    moves_alike("adadelta(0.5, 0.8, 0.01, 0.6)",
+                "adadelta(lr=0.5, rho=0.8, epsilon=0.01, decay=0.6)");
+    moves_alike("adam(0.1, 0.8, 0.7, 0.01, 0.5, True)",
+                "adam(lr=0.1, beta_1=0.8, beta_2=0.7, epsilon=0.01, decay=0.5, amsgrad=True)");
+    moves_alike("adamax(0.1, 0.8, 0.7, 0.01, 0.5)",
+                "adamax(lr=0.1, beta_1=0.8, beta_2=0.7, epsilon=0.01, decay=0.5)");
+    moves_alike("nadam(0.1, 0.8, 0.7, 0.01, 0.5)",
+                "nadam(lr=0.1, beta_1=0.8, beta_2=0.7, epsilon=0.01, schedule_decay=0.5)");
+    moves_alike("rmsprop(0.1, 0.8, None)", "rmsprop(learning_rate=0.1, rho=0.8, epsilon=1e-7)");
+}
+
 static void is_refused(kf_optimizer *optimizer, const char *words) {
     kf_graph *graph = kf_graph_new();
     kf_model *model = line_model(graph, 1);
@@ -258,6 +287,7 @@ static void refused(void **state) {
     is_refused(kf_optimizer_named("adam(lr=banana)"), "lr");
     is_refused(kf_optimizer_named("adam(speed=3)"), "speed");
     is_refused(kf_optimizer_named("adam(lr=0.1"), "adam(lr=0.1");
+    is_refused(kf_optimizer_named("adam(0.1, lr=0.2)"), "lr is given twice");
     is_refused(kf_sgd(0.1f, .clipnorm = -1), "clipnorm and clipvalue must not be negative");
     is_refused(kf_optimizer_named("rmsprop(clipvalue=-0.5)"), "must not be negative");
     kf_optimizer_free(kf_optimizer_named("nope"));
@@ -277,6 +307,7 @@ int main(void) {
         SENTENCE("gradients are clipped by their common norm, then by value", clipping),
         SENTENCE("an optimizer's weights have Keras's names and order", names_and_order),
         SENTENCE("the learning rate can be zero, read and set", learning_rate),
+        SENTENCE("arguments by position are those of Keras", by_position),
         SENTENCE("what an optimizer cannot do is refused by compile", refused),
     };
     return cmocka_run_group_tests_name("optimizers", tests, NULL, NULL);

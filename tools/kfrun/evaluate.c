@@ -1,5 +1,6 @@
 /* kfrun evaluate: one line "name value" per loss and metric. */
 #include "../command/data_file.h"
+#include "../command/interrupt.h"
 #include "../command/library_options.h"
 #include "../command/model_file.h"
 #include "../command/report.h"
@@ -34,7 +35,8 @@ static const tool_command command = {
     .most = 2,
     .purpose = "Prints the loss and the metrics of MODEL, averaged over the samples of DATA.",
     .notes = "A .h5 file saved after training says its loss and metrics itself; for others give\n"
-             "--loss and --metrics.\n",
+             "--loss and --metrics. SIGINT (Ctrl-C) and SIGTERM stop after the current batch; the\n"
+             "exit code is 130 or 143, and nothing is printed.\n",
     .options = options};
 
 /* Names of metrics hold nothing that JSON would have to escape; what is no number is null. */
@@ -54,7 +56,8 @@ static kf_status evaluate(kf_model *model, kf_dataset *data, const evaluate_opti
     if (values == NULL) return tool_fail(KF_MEMORY, "out of memory");
     kf_run_options how = given->run;
     how.size = sizeof how;
-    status = tool_fail_kf(kf_evaluate_with(model, data, values, &how));
+    how.callbacks[0] = tool_stop_on_signals();
+    status = tool_fail_run(kf_evaluate_with(model, data, values, &how), "nothing was printed");
     if (status == KF_OK && given->json) print_json(model, values);
     for (int32_t i = 0; i < n && status == KF_OK && !given->json; i++)
         tool_print_value(kf_metrics_name(model, i), values[i]);
@@ -83,5 +86,5 @@ kf_status kfrun_evaluate(int argc, char **argv) {
     if (status == KF_OK) status = evaluate(model, data, &given);
     kf_dataset_free(data);
     kf_graph_free(graph);
-    return status;
+    return status == KF_OK ? tool_signal_status() : status; /* late: all was done */
 }

@@ -1,32 +1,12 @@
 #include "fitting.h"
 
+#include "../command/interrupt.h"
 #include "../command/report.h"
 #include "class_weight.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- signals ---------------------------------------------------------------------------------- */
-
-/* Written before the handler is installed, read by it. */
-static kf_model *trained_model;
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal_number) {
-    interrupted = signal_number;
-    kf_suspend_training(trained_model);
-}
-
-/* The second Ctrl-C ends the program as usual. */
-static void suspend_on_signals(kf_model *model) {
-    trained_model = model;
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* --- callbacks -------------------------------------------------------------------------------- */
 
@@ -63,7 +43,7 @@ static kf_status add_typed(kf_fit_options *how, int *n, const char *text) {
 }
 
 /* Those that change the learning rate or stop come before those that write things down. */
-static kf_status make_callbacks(const train_options *given, kf_fit_options *how) {
+static kf_status make_callbacks(const train_options *given, kf_model *model, kf_fit_options *how) {
     int n = 0;
     FILE *progress = given->json ? stderr : stdout;
     kf_status status = KF_OK;
@@ -78,6 +58,7 @@ static kf_status make_callbacks(const train_options *given, kf_fit_options *how)
     if (status == KF_OK && given->csv != NULL) status = take(how, &n, kf_csv_logger(given->csv));
     if (status == KF_OK && given->tensorboard != NULL)
         status = take(how, &n, kf_tensorboard(given->tensorboard));
+    if (status == KF_OK) status = take(how, &n, tool_suspend_on_signals(model));
     return status;
 }
 
@@ -148,14 +129,13 @@ static kf_status fit(kf_model *model, kf_dataset *data, kf_dataset *validation,
     how.history = history;
     how.validation_data = validation;
     class_weights *classes = NULL;
-    kf_status status = make_callbacks(given, &how);
+    kf_status status = make_callbacks(given, model, &how);
     if (status == KF_OK && given->class_weights.count > 0)
         status = kfrun_class_weights_read(&given->class_weights, &classes);
     if (classes != NULL) how.class_weight = kfrun_class_weights_list(classes);
     if (status == KF_OK) {
-        suspend_on_signals(model);
         status = kf_fit_with(model, data, &how);
-        if (status != KF_STOPPED || !interrupted) tool_fail_kf(status);
+        if (status != KF_STOPPED || tool_signal_status() == KF_OK) tool_fail_kf(status);
     }
     if (status == KF_OK) status = check_finite(history);
     if (status == KF_OK && given->data_times) print_data_times(history);
@@ -166,7 +146,6 @@ static kf_status fit(kf_model *model, kf_dataset *data, kf_dataset *validation,
     return status;
 }
 
-/* The exit code of a program that a signal ended. */
 static kf_status stopped(kf_model *model, const train_options *given) {
     const char *path = given->fit.checkpoint != NULL ? given->fit.checkpoint : given->save;
     const kf_status status = path != NULL ? tool_fail_kf(kf_save(model, path)) : KF_OK;
@@ -174,14 +153,13 @@ static kf_status stopped(kf_model *model, const train_options *given) {
     tool_fail(KF_STOPPED, "stopped by a signal%s%s%s",
               path != NULL ? "; saved what was trained so far to " : "", path != NULL ? path : "",
               path != NULL ? "; --resume goes on from there" : "");
-    return (kf_status)(128 + interrupted);
+    return tool_signal_status();
 }
 
 kf_status kfrun_fit(kf_model *model, kf_dataset *data, kf_dataset *validation,
                     const train_options *given) {
     kf_status status = fit(model, data, validation, given);
-    if (status == KF_STOPPED && interrupted) return stopped(model, given);
+    if (status == KF_STOPPED && tool_signal_status() != KF_OK) return stopped(model, given);
     if (status == KF_OK && given->save != NULL) status = tool_fail_kf(kf_save(model, given->save));
-    if (status != KF_OK || !interrupted) return status;
-    return (kf_status)(128 + interrupted); /* in the last moment: all was done and saved */
+    return status == KF_OK ? tool_signal_status() : status; /* late: all was done and saved */
 }

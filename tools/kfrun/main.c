@@ -30,7 +30,7 @@ static void print_help(void) {
     printf("\n'kfrun COMMAND --help' says more. A MODEL is a Keras .h5 file or the JSON of\n"
            "to_json(); DATA is an HDF5 file, or FILE:group for one group of it.\n"
            "Exit codes: 0 done, 2 wrong usage, 3 wrong model or data, 4 input/output,\n"
-           "5 out of memory, 6 diverged, 7 stopped, 128 + N stopped by signal N.\n");
+           "5 out of memory, 6 diverged, 130 or 143 stopped by SIGINT or SIGTERM.\n");
 }
 
 /* Commands answer for themselves; the rest is what the library tells of. */

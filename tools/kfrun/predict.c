@@ -1,5 +1,6 @@
 /* kfrun predict: the outputs of a model for all samples, batch by batch into a file. */
 #include "../command/data_file.h"
+#include "../command/interrupt.h"
 #include "../command/library_options.h"
 #include "../command/model_file.h"
 #include "../command/report.h"
@@ -29,6 +30,8 @@ static const tool_command command = {
     .least = 2,
     .most = 2,
     .purpose = "Writes one dataset per output of MODEL, named after it, with a row per sample.",
+    .notes = "SIGINT (Ctrl-C) and SIGTERM stop after the current batch; the exit code is 130 or\n"
+             "143, and OUT.h5 stays as it was.\n",
     .options = options};
 
 static kf_status add_fields(kf_writer *writer, const kf_model *model) {
@@ -55,12 +58,16 @@ static kf_status append(void *context, int32_t output, int64_t first_row, int64_
 }
 
 static kf_status predict(kf_model *model, kf_dataset *data, const predict_options *given) {
+    kf_callback *catches = tool_stop_on_signals(); /* before there is a file to clean up */
     kf_writer *writer = kf_writer_new(given->output);
     if (writer == NULL) return tool_fail_kf(kf_last_status());
     kf_run_options how = given->run;
     how.size = sizeof how;
+    how.callbacks[0] = catches;
     kf_status status = add_fields(writer, model);
-    if (status == KF_OK) status = tool_fail_kf(kf_predict_to(model, data, append, writer, &how));
+    if (status == KF_OK)
+        status =
+            tool_fail_run(kf_predict_to(model, data, append, writer, &how), "nothing was written");
     if (status == KF_OK) status = tool_fail_kf(kf_writer_close(writer));
     kf_writer_free(writer);
     return status;
@@ -88,5 +95,5 @@ kf_status kfrun_predict(int argc, char **argv) {
     if (status == KF_OK) status = predict(model, data, &given);
     kf_dataset_free(data);
     kf_graph_free(graph);
-    return status;
+    return status == KF_OK ? tool_signal_status() : status; /* late: all was done */
 }

@@ -1,6 +1,7 @@
 /* Callbacks: what Keras 2.2.4 has ready-made for the moments of training. Every option has Keras's
- * meaning and default. A callback is the caller's (kf_callback_free) and may be used for one fit
- * after the other. Makers never return NULL: a wrong option is reported by the fit. */
+ * meaning and default; what they do is not printed, so that there is no `verbose`. A callback is
+ * the caller's (kf_callback_free) and may be used for one fit after the other. Makers never return
+ * NULL: a wrong option is reported by the fit. */
 #ifndef KF_CALLBACKS_H
 #define KF_CALLBACKS_H
 
@@ -10,7 +11,8 @@
 extern "C" {
 #endif
 
-/* By name, as typed: "early_stopping(patience=3)" or "EarlyStopping(patience=3)". */
+/* By name, as typed: "early_stopping(patience=3)" or "EarlyStopping(patience=3)". By position an
+ * argument is the one that it is in Keras. */
 KF_API kf_callback *kf_callback_named(const char *text);
 
 /* KF_OK, or why the callback cannot be used (message in kf_last_error). */
@@ -103,7 +105,7 @@ KF_API kf_callback *kf_terminate_on_nan_create(const kf_terminate_on_nan_options
 typedef struct kf_tensorboard_options {
     size_t size;
     const char *log_dir;     /* "./logs"; made if it is not there */
-    const char *update_freq; /* "epoch", "batch", or a number of samples */
+    const char *update_freq; /* "epoch", "batch", or a number of samples: "1000" */
 } kf_tensorboard_options;
 KF_API kf_callback *kf_tensorboard_create(const kf_tensorboard_options *options);
 #define kf_tensorboard(...)                                                                        \

@@ -160,8 +160,9 @@ typedef struct kf_log {
     double value;
 } kf_log;
 
-/* Callbacks are called at the moments of training; any hook may be NULL. batch and epoch count from
- * 0. A hook stops training by kf_stop_training, and fails it by a status other than KF_OK. */
+/* Callbacks are called at the moments of training, as Keras's Callback and LambdaCallback; any hook
+ * may be NULL. batch and epoch count from 0. A hook stops training by kf_stop_training, and fails
+ * it by a status other than KF_OK. */
 typedef struct kf_callback kf_callback;
 struct kf_callback {
     void *context;

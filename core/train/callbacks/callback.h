@@ -55,12 +55,14 @@ void kfi_callback_warn(const kf_model *model, const char *what, const char *moni
 /* Whether a larger value of `monitor` is the better one. */
 bool kfi_wants_more(const char *mode, const char *monitor);
 
-/* Every class that looks at a value has these options. */
+/* Every class that looks at a value has these options. By position an argument stands where Keras
+ * has it, where `verbose` has a place too: nothing is printed here. */
 #define KFI_MONITOR_FIELD(struct_type)                                                             \
     KFI_FIELD(struct_type, monitor, "monitor", kfi_field_string, .otherwise = "val_loss",          \
               .help = "the value to look at")
-#define KFI_MONITOR_MODE_FIELD(struct_type)                                                        \
+#define KFI_MONITOR_MODE_FIELD(struct_type, place)                                                 \
     KFI_FIELD(struct_type, mode, "mode", kfi_field_choice, .otherwise = "auto",                    \
-              .choices = "auto|min|max", .help = "whether less or more is better")
+              .choices = "auto|min|max", .position = (place),                                      \
+              .help = "whether less or more is better")
 
 #endif

@@ -40,11 +40,11 @@ static const kfi_field fields[] = {
               .help = "what counts as an improvement"),
     KFI_FIELD(early_stopping, patience, "patience", kfi_field_integer, .otherwise = "0", .low = 0,
               .high = -1, .help = "epochs without improvement"),
-    KFI_MONITOR_MODE_FIELD(early_stopping),
-    KFI_FIELD(early_stopping, baseline, "baseline", optional, .otherwise = "None",
+    KFI_MONITOR_MODE_FIELD(early_stopping, 5),
+    KFI_FIELD(early_stopping, baseline, "baseline", optional, .otherwise = "None", .position = 6,
               .help = "to be beaten from the start"),
     KFI_FIELD(early_stopping, restore_best_weights, "restore_best_weights", kfi_field_bool,
-              .otherwise = "False", .help = "go back to the best epoch's weights"),
+              .otherwise = "False", .position = 7, .help = "go back to the best epoch's weights"),
     KFI_FIELDS_END,
 };
 

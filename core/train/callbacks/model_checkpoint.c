@@ -15,12 +15,12 @@ static const kfi_field fields[] = {
               .help = "such as weights.{epoch:02d}-{val_loss:.2f}.h5"),
     KFI_MONITOR_FIELD(checkpoint),
     KFI_FIELD(checkpoint, save_best_only, "save_best_only", kfi_field_bool, .otherwise = "False",
-              .help = "only when the value is the best so far"),
+              .position = 4, .help = "only when the value is the best so far"),
     KFI_FIELD(checkpoint, save_weights_only, "save_weights_only", kfi_field_bool,
-              .otherwise = "False", .help = "as save_weights does"),
-    KFI_MONITOR_MODE_FIELD(checkpoint),
+              .otherwise = "False", .position = 5, .help = "as save_weights does"),
+    KFI_MONITOR_MODE_FIELD(checkpoint, 6),
     KFI_FIELD(checkpoint, period, "period", kfi_field_integer, .otherwise = "1", .low = 1,
-              .high = -1, .help = "epochs between two files"),
+              .high = -1, .position = 7, .help = "epochs between two files"),
     KFI_FIELDS_END,
 };
 

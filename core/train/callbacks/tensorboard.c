@@ -9,11 +9,46 @@
 
 typedef kf_tensorboard_options tensorboard;
 
+/* Keras takes the number of samples as an integer. */
+static kf_status store_frequency(const kfi_field *field, void *member, const kfi_variant *value) {
+    if (!kfi_variant_is(value, KFI_INTEGER)) return kfi_field_string.store(field, member, value);
+    char text[32];
+    kfi_value_print(value, text, sizeof text);
+    kfi_variant *typed = kfi_variant_string(text);
+    const kf_status status = typed ? kfi_field_string.store(field, member, typed) : KF_MEMORY;
+    kfi_variant_free(typed);
+    return status;
+}
+
+static kfi_variant *load_frequency(const kfi_field *field, const void *member) {
+    return kfi_field_string.load(field, member);
+}
+
+static bool frequency_is_unset(const kfi_field *field, const void *member) {
+    return kfi_field_string.is_unset(field, member);
+}
+
+static void release_frequency(const kfi_field *field, void *member) {
+    kfi_field_string.release(field, member);
+}
+
+static size_t frequency_size(const kfi_field *field) { return kfi_field_string.size(field); }
+
+static const kfi_field_type frequency = {
+    .name = "a string or an integer",
+    .holds = "const char *",
+    .store = store_frequency,
+    .load = load_frequency,
+    .is_unset = frequency_is_unset,
+    .release = release_frequency,
+    .size = frequency_size,
+};
+
 static const kfi_field fields[] = {
     KFI_FIELD(tensorboard, log_dir, "log_dir", kfi_field_string, .otherwise = "'./logs'",
               .help = "the folder of the event file"),
-    KFI_FIELD(tensorboard, update_freq, "update_freq", kfi_field_string, .otherwise = "epoch",
-              .help = "epoch, batch, or a number of samples"),
+    KFI_FIELD(tensorboard, update_freq, "update_freq", frequency, .otherwise = "epoch",
+              .position = 11, .help = "epoch, batch, or a number of samples"),
     KFI_FIELDS_END,
 };
 
@@ -35,7 +70,9 @@ static int64_t samples_between(const tensorboard *options) {
 static kf_status check(const void *options) {
     const tensorboard *given = options;
     const char *freq = given->update_freq;
-    if (strcmp(freq, "epoch") == 0 || samples_between(given) > 0) return KF_OK;
+    const bool is_number = freq[0] && freq[strspn(freq, "0123456789")] == '\0';
+    if (strcmp(freq, "epoch") == 0 || strcmp(freq, "batch") == 0) return KF_OK;
+    if (is_number && samples_between(given) > 0) return KF_OK;
     return kfi_fail(KF_INVALID, "update_freq must be epoch, batch or a number of samples; got '%s'",
                     freq);
 }

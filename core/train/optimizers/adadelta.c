@@ -6,17 +6,17 @@
 
 static const kfi_field fields[] = {
     KFI_FIELD(kf_adadelta_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts the norm of all gradients together"),
+              .position = 5, .quiet = true, .help = "cuts the norm of all gradients together"),
     KFI_FIELD(kf_adadelta_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts each element of the gradients"),
-    KFI_FIELD(kf_adadelta_options, lr, "lr", kfi_field_float32, .otherwise = "1",
+              .position = 6, .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adadelta_options, lr, "lr", kfi_field_float32, .otherwise = "1", .position = 1,
               .help = "learning rate"),
-    KFI_FIELD(kf_adadelta_options, rho, "rho", kfi_field_real, .otherwise = "0.95",
+    KFI_FIELD(kf_adadelta_options, rho, "rho", kfi_field_real, .otherwise = "0.95", .position = 2,
               .help = "share of the old means of squares"),
     KFI_FIELD(kf_adadelta_options, decay, "decay", kfi_field_float32, .otherwise = "0",
-              .help = "of the learning rate: lr / (1 + decay * iterations)"),
+              .position = 4, .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adadelta_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
-              .help = "keeps the divisor from 0"),
+              .position = 3, .help = "keeps the divisor from 0"),
     KFI_FIELDS_END,
 };
 

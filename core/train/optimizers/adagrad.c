@@ -4,15 +4,15 @@
 
 static const kfi_field fields[] = {
     KFI_FIELD(kf_adagrad_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts the norm of all gradients together"),
+              .position = 4, .quiet = true, .help = "cuts the norm of all gradients together"),
     KFI_FIELD(kf_adagrad_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts each element of the gradients"),
-    KFI_FIELD(kf_adagrad_options, lr, "lr", kfi_field_float32, .otherwise = "0.01",
+              .position = 5, .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adagrad_options, lr, "lr", kfi_field_float32, .otherwise = "0.01", .position = 1,
               .help = "learning rate"),
     KFI_FIELD(kf_adagrad_options, decay, "decay", kfi_field_float32, .otherwise = "0",
-              .help = "of the learning rate: lr / (1 + decay * iterations)"),
+              .position = 3, .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adagrad_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
-              .help = "keeps the divisor from 0"),
+              .position = 2, .help = "keeps the divisor from 0"),
     KFI_FIELDS_END,
 };
 

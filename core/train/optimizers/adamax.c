@@ -7,19 +7,19 @@
 
 static const kfi_field fields[] = {
     KFI_FIELD(kf_adamax_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts the norm of all gradients together"),
+              .position = 6, .quiet = true, .help = "cuts the norm of all gradients together"),
     KFI_FIELD(kf_adamax_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts each element of the gradients"),
-    KFI_FIELD(kf_adamax_options, lr, "lr", kfi_field_float32, .otherwise = "0.002",
+              .position = 7, .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_adamax_options, lr, "lr", kfi_field_float32, .otherwise = "0.002", .position = 1,
               .help = "learning rate"),
     KFI_FIELD(kf_adamax_options, beta_1, "beta_1", kfi_field_float32, .otherwise = "0.9",
-              .help = "share of the old mean"),
+              .position = 2, .help = "share of the old mean"),
     KFI_FIELD(kf_adamax_options, beta_2, "beta_2", kfi_field_float32, .otherwise = "0.999",
-              .help = "share of the old largest gradient"),
-    KFI_FIELD(kf_adamax_options, decay, "decay", kfi_field_float32, .otherwise = "0",
+              .position = 3, .help = "share of the old largest gradient"),
+    KFI_FIELD(kf_adamax_options, decay, "decay", kfi_field_float32, .otherwise = "0", .position = 5,
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_adamax_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
-              .help = "keeps the divisor from 0"),
+              .position = 4, .help = "keeps the divisor from 0"),
     KFI_FIELDS_END,
 };
 

@@ -11,19 +11,19 @@
 
 static const kfi_field fields[] = {
     KFI_FIELD(kf_nadam_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts the norm of all gradients together"),
+              .position = 6, .quiet = true, .help = "cuts the norm of all gradients together"),
     KFI_FIELD(kf_nadam_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts each element of the gradients"),
-    KFI_FIELD(kf_nadam_options, lr, "lr", kfi_field_float32, .otherwise = "0.002",
+              .position = 7, .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_nadam_options, lr, "lr", kfi_field_float32, .otherwise = "0.002", .position = 1,
               .help = "learning rate"),
     KFI_FIELD(kf_nadam_options, beta_1, "beta_1", kfi_field_float32, .otherwise = "0.9",
-              .help = "share of the old mean"),
+              .position = 2, .help = "share of the old mean"),
     KFI_FIELD(kf_nadam_options, beta_2, "beta_2", kfi_field_float32, .otherwise = "0.999",
-              .help = "share of the old mean of squares"),
+              .position = 3, .help = "share of the old mean of squares"),
     KFI_FIELD(kf_nadam_options, epsilon, "epsilon", kfi_field_real, .otherwise = "1e-07",
-              .help = "keeps the divisor from 0"),
+              .position = 4, .help = "keeps the divisor from 0"),
     KFI_FIELD(kf_nadam_options, schedule_decay, "schedule_decay", kfi_field_real,
-              .otherwise = "0.004", .help = "how fast the momentum grows to beta_1"),
+              .otherwise = "0.004", .position = 5, .help = "how fast the momentum grows to beta_1"),
     KFI_FIELDS_END,
 };
 

@@ -4,17 +4,17 @@
 
 static const kfi_field fields[] = {
     KFI_FIELD(kf_sgd_options, clipnorm, "clipnorm", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts the norm of all gradients together"),
+              .position = 5, .quiet = true, .help = "cuts the norm of all gradients together"),
     KFI_FIELD(kf_sgd_options, clipvalue, "clipvalue", kfi_field_real, .otherwise = "0.0",
-              .quiet = true, .help = "cuts each element of the gradients"),
-    KFI_FIELD(kf_sgd_options, lr, "lr", kfi_field_float32, .otherwise = "0.01",
+              .position = 6, .quiet = true, .help = "cuts each element of the gradients"),
+    KFI_FIELD(kf_sgd_options, lr, "lr", kfi_field_float32, .otherwise = "0.01", .position = 1,
               .help = "learning rate"),
     KFI_FIELD(kf_sgd_options, momentum, "momentum", kfi_field_float32, .otherwise = "0",
-              .help = "share of the last step that goes on"),
-    KFI_FIELD(kf_sgd_options, decay, "decay", kfi_field_float32, .otherwise = "0",
+              .position = 2, .help = "share of the last step that goes on"),
+    KFI_FIELD(kf_sgd_options, decay, "decay", kfi_field_float32, .otherwise = "0", .position = 3,
               .help = "of the learning rate: lr / (1 + decay * iterations)"),
     KFI_FIELD(kf_sgd_options, nesterov, "nesterov", kfi_field_bool, .otherwise = "False",
-              .help = "Nesterov's momentum"),
+              .position = 4, .help = "Nesterov's momentum"),
     KFI_FIELDS_END,
 };
 
