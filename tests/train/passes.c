@@ -148,12 +148,14 @@ static void planned_peak(void **state) {
     (void)state;
     kf_graph *graph = kf_graph_new();
     kf_model *model = vision_model(graph);
-    size_t small = 0, large = 0;
+    size_t small = 0, large = 0, huge = 0;
     refuses(kf_planned_peak(model, 8, &small), KF_USAGE, "You must compile");
     ok(kf_compile(model, .loss = "sparse_categorical_crossentropy"));
     ok(kf_planned_peak(model, 8, &small));
     ok(kf_planned_peak(model, 64, &large));
-    assert_true(small > 0 && large > 2 * small); /* the scratch of workers does not grow */
+    ok(kf_planned_peak(model, 512, &huge));
+    assert_true(small > 0 && large > small);
+    assert_true(huge - large > 4 * (large - small)); /* the workers' scratch does not grow */
     refuses(kf_planned_peak(model, 0, &small), KF_USAGE, "batch_size must be positive");
     kf_graph_free(graph);
 }

@@ -28,12 +28,6 @@ double bench_median(double *values, int32_t n) {
     return quantile(values, n, 0.5);
 }
 
-double bench_lower_quarter(double *values, int32_t n) {
-    if (n == 0) return NAN;
-    qsort(values, (size_t)n, sizeof *values, compare);
-    return quantile(values, n, 0.25);
-}
-
 double bench_spread(double *values, int32_t n) {
     const double median = bench_median(values, n);
     if (n == 0 || median == 0) return NAN;

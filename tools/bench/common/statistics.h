@@ -7,10 +7,8 @@
 /* Seconds since some moment, from a clock that never goes back. */
 double bench_now(void);
 
-/* All sort the values. NaN where there are none. */
+/* Both sort the values. NaN where there are none. */
 double bench_median(double *values, int32_t n);
-/* A quarter of the values is smaller: for times on a machine that others disturb. */
-double bench_lower_quarter(double *values, int32_t n);
 /* The middle half of the values, from end to end, in percent of the median. */
 double bench_spread(double *values, int32_t n);
 
