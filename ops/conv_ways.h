@@ -64,8 +64,9 @@ static inline double kfi_patches_cycles(const kfi_gathering *g) {
 
 static inline double kfi_winograd_cycles(const kfi_gathering *g) {
     const kfi_winograd_grid grid = kfi_winograd_grid_of(&g->patches, g->batch);
-    const int64_t in = g->patches.channels;
-    return kfi_winograd_cost(&grid, in, g->out, (double)in / KFI_LANES, (double)g->out / KFI_LANES);
+    const double ins = (double)g->patches.channels / KFI_LANES, outs = (double)g->out / KFI_LANES;
+    return kfi_winograd_cost(&grid, g->patches.channels, g->out, ins, outs,
+                             kfi_winograd_passes(g, &grid));
 }
 
 static inline double kfi_winograd_way_flops(const kfi_gathering *g) {

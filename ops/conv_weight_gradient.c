@@ -126,7 +126,7 @@ static double winograd_cycles(const cut *t) {
     const double ins =
         (double)(t->patches.channels / KFI_LANES * kfi_divide_up(t->out, by.columns));
     return kfi_winograd_cost(&grid, t->patches.channels, t->out, more * ins,
-                             more * (double)t->out / KFI_LANES);
+                             more * (double)t->out / KFI_LANES, 1);
 }
 
 static size_t winograd_local_bytes(const cut *t) {

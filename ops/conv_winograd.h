@@ -87,10 +87,12 @@ static inline kfi_winograd_cut kfi_winograd_cut_of(const kfi_gathering *g,
     const double row_flops = 2.0 * KFI_POINT_PAIRS * (double)grid->columns *
                              (double)g->patches.channels * (double)g->out;
     const int64_t wanted = kfi_larger((int64_t)(KFI_WINOGRAD_TILE_FLOPS / row_flops), 1);
-    kfi_winograd_cut cut = {.planes = kfi_clamp(wanted / grid->rows, 1, grid->planes),
-                            .chunk = kfi_winograd_chunk(g->patches.channels + KFI_SUM_COLUMNS)};
-    /* half a chunk and more, so that the weights are read for a number of tiles */
+    kfi_winograd_cut cut = {.chunk = kfi_winograd_chunk(g->patches.channels + KFI_SUM_COLUMNS)};
+    /* half a chunk and more, so that the weights are read for a number of tiles; of small planes
+     * as long as there are tiles to share out */
     const int64_t least = kfi_divide_up(cut.chunk, 2 * grid->columns);
+    const int64_t joined = kfi_smaller(kfi_divide_up(least, grid->rows), grid->planes / 4);
+    cut.planes = kfi_clamp(kfi_larger(wanted / grid->rows, joined), 1, grid->planes);
     cut.rows = kfi_clamp(wanted, kfi_smaller(least, grid->rows), grid->rows);
     cut.bands = kfi_divide_up(grid->rows, cut.rows);
     cut.rows = kfi_divide_up(grid->rows, cut.bands);
@@ -103,6 +105,13 @@ static inline int64_t kfi_winograd_tiles(const kfi_gathering *g) {
     const kfi_winograd_grid grid = kfi_winograd_grid_of(&g->patches, g->batch);
     const kfi_winograd_cut cut = kfi_winograd_cut_of(g, &grid);
     return kfi_tile_count(grid.planes, cut.planes) * cut.bands;
+}
+
+/* Chunks of all tiles: each reads all the weights. */
+static inline int64_t kfi_winograd_passes(const kfi_gathering *g, const kfi_winograd_grid *grid) {
+    const kfi_winograd_cut cut = kfi_winograd_cut_of(g, grid);
+    const int64_t of_a_tile = cut.planes * cut.rows * grid->columns;
+    return kfi_winograd_tiles(g) * kfi_divide_up(of_a_tile, cut.chunk);
 }
 
 /* The rows of tiles, counted through all planes. */

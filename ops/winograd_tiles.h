@@ -50,16 +50,20 @@ static inline double kfi_winograd_flops(const kfi_winograd_grid *grid, int64_t i
     return 2.0 * KFI_POINT_PAIRS * (double)kfi_winograd_count(grid) * (double)in * (double)out;
 }
 
-/* Cycles of one core for the products, which reach three quarters of what it can, the transforms,
- * of `ins` vectors in and `outs` out for each tile, and for weights between cache and memory: once,
- * and again with each chunk. Fitted to measurements. */
+/* Cycles of one core for the transforms, of `ins` vectors in and `outs` out for each tile, for the
+ * weights or their gradient, which take the longer the less of them a cache holds, and for `passes`
+ * over the 36 matrices of weights. A pass multiplies whole rows of registers at three quarters of
+ * what a core can, or waits for weights from beyond L2. Fitted to what `bench-ops --ways` measures.
+ */
 static inline double kfi_winograd_cost(const kfi_winograd_grid *grid, int64_t in, int64_t out,
-                                       double ins, double outs) {
-    const double tiles = (double)kfi_winograd_count(grid);
+                                       double ins, double outs, int64_t passes) {
+    const int64_t tiles = kfi_winograd_count(grid), rows = kfi_divide_up(tiles, passes);
     const double weights = KFI_POINT_PAIRS * (double)in * (double)out / KFI_LANES;
-    const bool cached = weights * KFI_LANES * sizeof(float) < 1 << 20;
-    return tiles * weights / (2 * 0.75) + tiles * (150 * ins + 110 * outs) +
-           weights * (cached ? 8 : 30 + 8 * tiles / KFI_WINOGRAD_CHUNK);
+    const double megabytes = 1e-6 * sizeof(float) * KFI_LANES * weights;
+    const double products = (double)(kfi_divide_up(rows, KFI_SUM_ROWS) * KFI_SUM_ROWS) / (2 * 0.75);
+    const double waits = megabytes < 1.5 ? 0 : KFI_LANES / 2;
+    return (double)tiles * (150 * ins + 110 * outs) + weights * (6 + megabytes) +
+           (double)passes * weights * (products > waits ? products : waits);
 }
 
 /* Tiles of a chunk whose matrices have so many columns altogether. */
