@@ -73,6 +73,13 @@ it 'an op that there is not is wrong usage'
 exits 2 bench-ops --no-peer softmaxx
 complains "^bench-ops: there is no op 'softmaxx'$"
 
+it 'convolutions go every way, and what the choice loses is said'
+exits 0 bench-ops --ways --seconds 0 '3x3 1-32 @28'
+prints '^\| conv_data_gradient +\| 3x3 1-32 @28, batch 32 +\|( +[0-9.]+ \|){5} +[0-9.]+ % \|$'
+prints '^the choice loses [0-9.]+ % in the mean, [0-9.]+ % at worst$'
+exits 2 bench-ops --ways '3x3 1-32'
+complains "^bench-ops: there is no convolution '3x3 1-32'$"
+
 it "kf's executors are measured"
 exits 0 bench-scheduler --seconds 0 --no-peer shapes waste
 prints '^\| +\| +\| +kf steal \| +kf omp \| +kf serial \| +reach \| +missed \|$'

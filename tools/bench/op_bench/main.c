@@ -5,9 +5,9 @@
 #include "../../command/report.h"
 #include "../common/machine.h"
 #include "../common/statistics.h"
+#include "measure.h"
 #include "peer.h"
-#include "reference.h"
-#include "subject.h"
+#include "ways.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ enum { MOST_NAMES = 64 };
 
 typedef struct bench_options {
     double seconds;
-    bool no_peer, reference, json;
+    bool no_peer, reference, ways, json;
     char **names; /* of ops; none: all */
     int32_t n_names;
     double peak, bandwidth; /* of one thread */
@@ -29,6 +29,8 @@ static const tool_option options[] = {
                 .high = 3600, .help = "for a row and a side, at least one run; default 0.1"),
     TOOL_OPTION(bench_options, reference, "reference", tool_flag,
                 .help = "the shapes of the models only, not the examples of the ops"),
+    TOOL_OPTION(bench_options, ways, "ways", tool_flag,
+                .help = "convolutions by every way, and what the choice loses; names: shapes"),
     TOOL_OPTION(bench_options, no_peer, "no-peer", tool_flag, .help = "without oneDNN"),
     TOOL_OPTION(bench_options, json, "json", tool_flag, .help = "a list of objects, and no table"),
     TOOL_OPTIONS_END};
@@ -45,12 +47,6 @@ static const tool_command command = {
 
 /* --- a row ------------------------------------------------------------------------------------ */
 
-typedef struct measured {
-    const char *op, *shape;
-    double ms, peer_ms;
-    kfi_cost cost;
-} measured;
-
 static void print_head(void) {
     printf("| %-30s | %-38s | %9s | %9s | %5s | %7s | %7s | %6s | %12s |\n", "op", "shape", "ms",
            "oneDNN ms", "ratio", "GFLOP/s", "of peak", "GB/s", "of bandwidth");
@@ -65,7 +61,7 @@ static void print_number(int width, int decimals, double value, const char *unit
     printf(" %*s |", width, text);
 }
 
-static void print_row(const measured *row, const bench_options *given) {
+static void print_row(const bench_measured *row, const bench_options *given) {
     const double gflops = 1e-6 * row->cost.flops / row->ms, gbs = 1e-6 * row->cost.bytes / row->ms;
     printf("| %-30s | %-38s |", row->op, row->shape);
     print_number(9, 4, row->ms, "");
@@ -87,7 +83,7 @@ static void print_member(const char *name, double value) {
 }
 
 /* Names and shapes are our own: nothing in them needs an escape. */
-static void print_json(const measured *row, const bench_options *given) {
+static void print_json(const bench_measured *row, const bench_options *given) {
     const double gflops = 1e-6 * row->cost.flops / row->ms, gbs = 1e-6 * row->cost.bytes / row->ms;
     printf("%s{\"op\": \"%s\", \"shape\": \"%s\"", given->rows > 0 ? ",\n" : "\n", row->op,
            row->shape);
@@ -101,7 +97,7 @@ static void print_json(const measured *row, const bench_options *given) {
     printf("}");
 }
 
-static void print(const measured *row, bench_options *given) {
+static void print(const bench_measured *row, bench_options *given) {
     if (given->json)
         print_json(row, given);
     else
@@ -110,29 +106,6 @@ static void print(const measured *row, bench_options *given) {
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
-
-/* The best of as many runs as fit; adds to what the row has taken so far. */
-static kf_status time_part(const char *op, const kfi_example *example, bool in_place,
-                           double seconds, measured *row) {
-    const kfi_op *found = kfi_op_find(op);
-    if (!found) return tool_fail(KF_INVALID, "there is no op %s", op);
-    bench_subject subject;
-    kf_status status = bench_subject_make(found, example, in_place, &subject);
-    double best = INFINITY;
-    const double begin = bench_now();
-    do {
-        const double start = bench_now();
-        if (status == KF_OK) status = bench_subject_run(&subject);
-        best = fmin(best, 1e3 * (bench_now() - start));
-    } while (status == KF_OK && bench_now() - begin < seconds);
-    row->ms += best;
-    row->cost.flops += subject.cost.flops;
-    row->cost.bytes += subject.cost.bytes;
-    bench_subject_free(&subject);
-    if (status == KF_OK) return KF_OK;
-    return tool_fail(status, "%s, %s: %s", row->op, row->shape,
-                     status == KF_MEMORY ? "out of memory" : kf_last_error());
-}
 
 static double time_peer(const bench_row *row, double seconds) {
     if (row->conv) {
@@ -171,11 +144,8 @@ static kf_status run_reference(bench_options *given) {
     kf_status worst = KF_OK;
     for (int32_t i = 0; bench_reference(i, &attributes, &row); i++) {
         if (!chosen(given, row.op)) continue;
-        measured result = {.op = row.op, .shape = row.shape, .peer_ms = NAN};
-        kf_status status = KF_OK;
-        for (int32_t part = 0; part < row.n_parts && status == KF_OK; part++)
-            status = time_part(row.parts[part].op, &row.parts[part].example, row.in_place,
-                               given->seconds, &result);
+        bench_measured result = {.op = row.op, .shape = row.shape, .peer_ms = NAN};
+        const kf_status status = bench_measure_row(&row, given->seconds, &result);
         if (!given->no_peer) result.peer_ms = time_peer(&row, given->seconds);
         if (status == KF_OK) print(&result, given);
         if (status != KF_OK) worst = status;
@@ -188,9 +158,9 @@ static kf_status run_examples(bench_options *given) {
     const kfi_op *op;
     for (int i = 0; (op = kfi_op_at(i)); i++) {
         if (!chosen(given, op->name) || op->is_view) continue;
-        for (const kfi_example *at = op->examples; at && at->name; at++) {
-            measured result = {.op = op->name, .shape = at->name, .peer_ms = NAN};
-            const kf_status status = time_part(op->name, at, false, given->seconds, &result);
+        for (const kfi_example *at = (op)->examples; at && at->name; at++) {
+            bench_measured result = {.op = op->name, .shape = at->name, .peer_ms = NAN};
+            const kf_status status = bench_measure(op->name, at, false, given->seconds, &result);
             if (status == KF_OK) print(&result, given);
             if (status != KF_OK) worst = status;
         }
@@ -235,6 +205,9 @@ static kf_status run(int argc, char **argv) {
     if (status != KF_OK || helped) return status;
     given.names = argv + first;
     given.n_names = argc - first;
+    if (given.ways && !given.reference)
+        return bench_ways(given.names, given.n_names, given.seconds, given.json);
+    if (given.ways) return tool_fail(KF_USAGE, "--ways has shapes of its own: no --reference");
     status = check_names(&given);
     return status == KF_OK ? run_all(&given) : status;
 }

@@ -20,8 +20,8 @@ static const bench_conv convs[] = {
 };
 static const char *const conv_ops[] = {"conv", "conv_data_gradient", "conv_weight_gradient"};
 
-static void make_conv(const bench_conv *conv, bench_pass pass, kfi_conv *attributes,
-                      bench_row *row) {
+void bench_make_conv(const bench_conv *conv, bench_pass pass, kfi_conv *attributes,
+                     bench_row *row) {
     const int64_t lost = conv->padding == KFI_SAME ? 0 : conv->window - 1;
     const int64_t seen = conv->side - lost;
     const kf_shape x = {4, {conv->batch, conv->side, conv->side, conv->in}};
@@ -154,7 +154,7 @@ static void make_update(const optimizer *chosen, bench_row *row) {
 
 bool bench_reference(int32_t index, bench_attributes *attributes, bench_row *row) {
     if (index < 3 * COUNT(convs)) {
-        make_conv(&convs[index / 3], (bench_pass)(index % 3), &attributes->conv, row);
+        bench_make_conv(&convs[index / 3], (bench_pass)(index % 3), &attributes->conv, row);
         return true;
     }
     index -= 3 * COUNT(convs);

@@ -37,6 +37,9 @@ typedef struct bench_row {
     bench_pass pass; /* of an LSTM: forward, or else all of the way back */
 } bench_row;
 
+/* A convolution or one of its gradients. The row points to `conv` and `attributes`. */
+void bench_make_conv(const bench_conv *conv, bench_pass pass, kfi_conv *attributes, bench_row *row);
+
 /* Row number `index`; false past the end. What its examples point to is static or in `attributes`,
  * the caller's. */
 typedef struct bench_attributes {

@@ -2,10 +2,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* Kernels expect lines of the cache, and room at the end of what they read is not theirs. */
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+/* Kernels expect lines of the cache, and large arrays lie on huge pages as in a plan's arena. */
 static kf_status take(size_t bytes, void **memory) {
-    *memory = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    const bool huge = bytes >= 2 * (size_t)HUGE_PAGE;
+    const size_t unit = huge ? HUGE_PAGE : LINE, rounded = (bytes + unit) / unit * unit;
+    *memory = aligned_alloc(unit, rounded);
+    if (huge && *memory) madvise(*memory, rounded, MADV_HUGEPAGE);
     return *memory ? KF_OK : KF_MEMORY;
 }
 
