@@ -53,7 +53,9 @@ void *kfi_alloc_buffer(size_t bytes) {
     const size_t rounded = bytes ? (bytes + alignment - 1) / alignment * alignment : alignment;
     void *buffer = aligned_alloc(alignment, rounded);
     if (!buffer) return out_of_memory(1, bytes);
-    if (huge) madvise(buffer, rounded, MADV_HUGEPAGE); /* advice only: its failure is no error */
+    /* Whole pages only: of one at the end, all would be held for what is used of it. Advice, whose
+     * failure is no error. */
+    if (huge) madvise(buffer, bytes / alignment * alignment, MADV_HUGEPAGE);
     return buffer;
 }
 

@@ -3,6 +3,8 @@
 #include "tests/base/sentences.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Sanitizers would rather stop the program than let an allocation fail. */
 const char *__asan_default_options(void);
@@ -124,12 +126,31 @@ static void counts(void **state) {
     assert_int_equal(kfi_allocations(), before + 2);
 }
 
+/* Where huge pages begin and end in a large buffer, its last byte brings in one small page. */
+static void ends_in_small_pages(void **state) {
+    (void)state;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = 4 << 20, tail = 8 * page;
+    char *buffer = kfi_alloc_buffer(whole + tail);
+    assert_non_null(buffer);
+    buffer[whole + tail - 1] = 1;
+    char *begin = buffer + whole;
+    begin += -(uintptr_t)begin % page;
+    unsigned char resident[8] = {0};
+    const size_t pages = (size_t)(buffer + whole + tail - begin) / page;
+    assert_int_equal(mincore(begin, pages * page, resident), 0);
+    int n = 0;
+    for (size_t i = 0; i < pages; i++) n += resident[i] & 1;
+    assert_in_range(n, 0, 1);
+    kfi_free_buffer(buffer, whole + tail);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("an allocated block is all zeros", is_zeroed),
         SENTENCE("a count of zero gives a block that can be freed", count_zero),
         SENTENCE("a size that overflows is refused with a message", overflow),
         SENTENCE("buffers of every size are aligned to 64 bytes", buffers_are_aligned),
+        SENTENCE("a large buffer holds no more than is used of its end", ends_in_small_pages),
         SENTENCE("strings are formatted and copied", formats),
         SENTENCE("an array that grows one by one keeps its items", reserve_grows),
         SENTENCE("the chosen allocation fails, its neighbours do not", chosen_fails_once),
