@@ -1,5 +1,6 @@
 #include "scheduler/crew.h"
 
+#include "core/base/clock.h"
 #include "core/base/status.h"
 #include "scheduler/ring.h"
 
@@ -69,9 +70,10 @@ void kfi_crew_arm(kfi_crew *crew, int32_t workers, int32_t n_groups, const uint8
 
 static void run_stages(kfi_crew *crew, kfi_hand *hand, int32_t number) {
     const kfi_loop *loop = &crew->schedule->loops[number];
-    for (int32_t stage = 0; stage < loop->n_stages; stage++)
-        if (loop->tiles[stage])
-            kfi_crew_run(crew, hand, &(kfi_piece){number, stage, 0, loop->tiles[stage]});
+    for (int32_t stage = 0; stage <= loop->last; stage++) {
+        const kfi_piece piece = kfi_piece_of_stage(loop, number, stage);
+        if (piece.end > piece.first) kfi_crew_run(crew, hand, &piece);
+    }
 }
 
 KFI_HOT void kfi_crew_run_in_order(kfi_crew *crew) {
@@ -219,6 +221,58 @@ void kfi_crews_pass_on(kfi_crew *own) {
             wake_any(crew);
     }
 }
+
+/* ---- what is foretold ---- */
+
+/* One thread is up in time for what is foretold, and wakes others if there is more. */
+enum { PUNCTUAL_WORKER = 1 };
+
+void kfi_crew_foretell(kfi_crew *crew, int32_t worker, int64_t ns, bool is_exit) {
+    _Atomic int64_t *at = is_exit ? crew->exit_at : crew->work_at;
+    /* relaxed: whoever does not see it is woken as if it had not been foretold */
+    atomic_store_explicit(&at[worker], kfi_now_ns() + ns, memory_order_relaxed);
+    const uint64_t punctual = UINT64_C(1) << PUNCTUAL_WORKER;
+    if (!is_exit && worker != PUNCTUAL_WORKER && kfi_park_sleeps(&kfi_pool_park, punctual))
+        kfi_park_wake(&kfi_pool_park, punctual);
+}
+
+void kfi_crew_recall(kfi_crew *crew, int32_t worker) {
+    atomic_store_explicit(&crew->work_at[worker], 0, memory_order_relaxed);
+    atomic_store_explicit(&crew->exit_at[worker], 0, memory_order_relaxed);
+}
+
+/* The earliest time of the workers of the crew that is still to come. */
+static int64_t earliest(const kfi_crew *crew, const _Atomic int64_t *at, int64_t now) {
+    const int32_t workers = atomic_load_explicit(&crew->workers, memory_order_relaxed);
+    int64_t first = KFI_PARK_NEVER;
+    for (int32_t w = 0; w < workers; w++) {
+        const int64_t when = atomic_load_explicit(&at[w], memory_order_relaxed);
+        if (when > now && when < first) first = when;
+    }
+    return first;
+}
+
+int64_t kfi_crews_expected(int32_t worker) {
+    int64_t first = KFI_PARK_NEVER;
+    if (worker != PUNCTUAL_WORKER) return first;
+    const int64_t now = kfi_now_ns();
+    uint64_t seats = atomic_load_explicit(&open_crews, memory_order_relaxed);
+    for (; seats; seats &= seats - 1) {
+        const kfi_crew *crew = &crews[__builtin_ctzll(seats)];
+        const int64_t when = earliest(crew, crew->work_at, now);
+        if (when < first) first = when;
+    }
+    return first;
+}
+
+int64_t kfi_crew_expected(const kfi_crew *crew) {
+    const int64_t now = kfi_now_ns();
+    const int64_t work = earliest(crew, crew->work_at, now);
+    const int64_t end = earliest(crew, crew->exit_at, now);
+    return work < end ? work : end;
+}
+
+/* ---- the end ---- */
 
 void kfi_crew_exit(kfi_crew *crew, int32_t worker) {
     /* acquire and release: all tiles happen before the end; seq_cst: the caller may be parking */

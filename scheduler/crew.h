@@ -49,6 +49,10 @@ typedef struct kfi_crew {
     kfi_ready_set ready[KFI_GROUPS]; /* tasks nobody has begun, by the group that made them so */
     kfi_ready_set open; /* tasks whose loop may have chunks to claim                  */
     kfi_failure failure;
+
+    /* When the long piece that a worker has in hand will be done: what leads to work for others,
+     * and what ends a task without successors. 0: none. By the worker; hints for those at rest. */
+    _Atomic int64_t work_at[KFI_MAX_WORKERS], exit_at[KFI_MAX_WORKERS];
 } kfi_crew;
 
 /* Who runs a piece, and the end of the piece before if nothing came in between (tracing: one look
@@ -63,6 +67,20 @@ typedef struct kfi_piece {
     int32_t number, stage;
     int64_t first, end;
 } kfi_piece;
+
+/* A chunk of a stage of a loop; and what one worker runs at once if it is not cut up: the stage, of
+ * the last one all rounds. */
+static inline kfi_piece kfi_piece_of_chunk(const kfi_loop *loop, int32_t number, int32_t stage,
+                                           int32_t n_chunks, int32_t chunk) {
+    return (kfi_piece){number, kfi_loop_kind(loop, stage),
+                       kfi_loop_tile(loop, stage, n_chunks, chunk),
+                       kfi_loop_tile(loop, stage, n_chunks, chunk + 1)};
+}
+
+static inline kfi_piece kfi_piece_of_stage(const kfi_loop *loop, int32_t number, int32_t stage) {
+    return (kfi_piece){number, kfi_loop_kind(loop, stage), kfi_loop_tile(loop, stage, 1, 0),
+                       kfi_loop_tile(loop, kfi_loop_last(loop, stage), 1, 1)};
+}
 
 /* Stores the failure of a tile, with this thread's message, if no other comes before it. */
 void kfi_crew_fail(kfi_crew *crew, const kfi_tile *tile, kf_status status);
@@ -153,6 +171,16 @@ void kfi_crew_wake(kfi_crew *crew, int32_t group);
 /* For a thread that has ceased to search and has found its own: wakes one more for any crew, this
  * one or another, that still has work worth waking for, since publishers relied on the searcher. */
 void kfi_crews_pass_on(kfi_crew *own);
+
+/* Tells those who rest that this worker will be done with a long piece in `ns`, and what with.
+ * Where that leads to work for others, and nobody will be up by then, somebody is woken. */
+void kfi_crew_foretell(kfi_crew *crew, int32_t worker, int64_t ns, bool is_exit);
+void kfi_crew_recall(kfi_crew *crew, int32_t worker);
+
+/* When a resting pool thread may look for work again, or the caller for work or the end, by
+ * kfi_now_ns; KFI_PARK_NEVER if nothing has been foretold. */
+int64_t kfi_crews_expected(int32_t worker);
+int64_t kfi_crew_expected(const kfi_crew *crew);
 
 /* In a forked child: no run is under way, and nobody waits. */
 void kfi_crews_forget(void);

@@ -10,9 +10,17 @@ static void run_chunk(kfi_crew *crew, int32_t number, int32_t stage, int32_t n_c
                       int32_t chunk) {
     const kfi_loop *loop = &crew->schedule->loops[number];
     kfi_hand hand = {.worker = omp_get_thread_num()};
-    const kfi_piece piece = {number, stage, kfi_loop_tile(loop, stage, n_chunks, chunk),
-                             kfi_loop_tile(loop, stage, n_chunks, chunk + 1)};
+    const kfi_piece piece = kfi_piece_of_chunk(loop, number, stage, n_chunks, chunk);
     kfi_crew_run(crew, &hand, &piece);
+}
+
+/* The last stage that was run: they are all the rounds of one. */
+static int32_t run_stage(kfi_crew *crew, int32_t number, int32_t stage) {
+    const kfi_loop *loop = &crew->schedule->loops[number];
+    kfi_hand hand = {.worker = omp_get_thread_num()};
+    const kfi_piece piece = kfi_piece_of_stage(loop, number, stage);
+    kfi_crew_run(crew, &hand, &piece);
+    return kfi_loop_last(loop, stage);
 }
 
 /* Runs stages from `stage` on as long as they are one chunk. The number of chunks of the first one
@@ -22,7 +30,7 @@ static int32_t open_stage(kfi_crew *crew, int32_t number, int32_t stage) {
     const int32_t workers = atomic_load_explicit(&crew->workers, memory_order_relaxed);
     for (; stage < loop->n_stages; stage++) {
         const int32_t n_chunks = kfi_loop_chunks(loop, stage, workers);
-        if (n_chunks == 1) run_chunk(crew, number, stage, 1, 0);
+        if (n_chunks == 1) stage = run_stage(crew, number, stage);
         if (n_chunks <= 1) continue;
         kfi_loop_open(loop, stage, n_chunks);
         return n_chunks;

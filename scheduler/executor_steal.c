@@ -13,6 +13,8 @@ static bool has_more(const void *subject) {
     return kfi_crew_done(crew) || kfi_crew_has_work(crew);
 }
 
+static int64_t expected(const void *subject) { return kfi_crew_expected(subject); }
+
 /* Worker k is in the group of the CPU that it stands on; if there are more workers than CPUs, in
  * that of one of those. Otherwise nobody knows where a worker is, and all are one group. */
 static void arm(kfi_crew *crew, const kfi_cpus *cpus, int32_t workers, kfi_stand stand) {
@@ -34,12 +36,13 @@ static void work_alone(kfi_crew *crew) {
 
 static void work_together(kfi_crew *crew, bool crowded) {
     kfi_worker worker = kfi_worker_new(crew, 0);
+    const kfi_rest rest = {kfi_pool_spin_ns(crowded), crowded, has_more, crowded ? NULL : expected,
+                           crew};
     kfi_worker_start(&worker);
     while (!kfi_crew_done(crew)) {
         if (kfi_worker_work(&worker) || kfi_crew_done(crew)) continue;
         assert(crew->is_open);
-        kfi_park_rest(&kfi_caller_park, kfi_crew_seat(crew), kfi_pool_spin_ns(crowded), crowded,
-                      has_more, crew);
+        kfi_park_rest(&kfi_caller_park, kfi_crew_seat(crew), &rest);
         worker.fresh = true;
     }
     kfi_crew_close(crew);

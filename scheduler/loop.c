@@ -5,9 +5,12 @@
 enum { CHUNKS_EACH = 4 };
 
 int32_t kfi_loop_chunks(const kfi_loop *loop, int32_t stage, int32_t workers) {
-    const int32_t tiles = loop->tiles[stage], most = loop->most_chunks[stage];
+    const int32_t kind = kfi_loop_kind(loop, stage);
+    const int32_t tiles = loop->tiles[kind], most = loop->most_chunks[kind];
     if (tiles == 0) return 0;
     if (workers == 1) return 1;
+    if (kind == loop->last && loop->n_stages > loop->last + 1) /* each has its own, every round */
+        return most < workers ? most : workers;
     const bool uneven = most > workers && most < CHUNKS_EACH * workers && most < tiles;
     return uneven ? most / workers * workers : most;
 }

@@ -31,8 +31,10 @@ typedef struct kfi_loop {
     _Alignas(64) _Atomic(uint32_t) claims;
     _Atomic(int32_t) unfinished; /* chunks of the open stage; who brings it to 0 goes on      */
     int32_t stage, n_chunks;     /* of the open stage: by its opener, before `claims` opens   */
-    int32_t n_stages;
-    int32_t tiles[KFI_MAX_STAGES];
+    int32_t turn;                /* likewise: which chunk is claimed first                    */
+    int32_t n_stages;            /* a round is a stage here: so many more after `last`        */
+    int32_t last;
+    int32_t tiles[KFI_MAX_STAGES]; /* up to the last                                          */
     int32_t most_chunks[KFI_MAX_STAGES]; /* as many as are worth a chunk's overhead          */
 } kfi_loop;
 
@@ -48,6 +50,7 @@ typedef struct kfi_ranked {
 struct kfi_schedule {
     int32_t n_tasks, n_exits;
     double total_ns;
+    double shared_ns;     /* what others can take off the caller at most  */
     bool alone;           /* it has turned out faster on the caller alone */
     _Atomic(int) running; /* by kfi_run */
 
@@ -62,10 +65,11 @@ struct kfi_schedule {
     int64_t *first_edge; /* n_tasks + 1 */
     int32_t *edges;
     int32_t (*tiles)[KFI_MAX_STAGES];
-    int32_t *n_stages, *n_predecessors;
+    int32_t *n_stages, *rounds, *n_predecessors;
     int32_t *topological; /* an order in which predecessors come first */
     kfi_ranked *ranked;
     int32_t *number; /* the rank number of each task */
+    double *span_ns; /* by rank number: from its start to the end, every chunk on its own worker */
 };
 
 /* Is task `a`, by rank number, more critical than b by more than `ns`? */
@@ -77,10 +81,22 @@ static inline bool kfi_schedule_outranks(const kfi_schedule *schedule, int32_t a
 /* How many chunks the stage is cut into for so many workers; 0 if it has no tiles. */
 int32_t kfi_loop_chunks(const kfi_loop *loop, int32_t stage, int32_t workers);
 
+/* Which of the task's stages a stage of the loop is. */
+static inline int32_t kfi_loop_kind(const kfi_loop *loop, int32_t stage) {
+    return stage < loop->last ? stage : loop->last;
+}
+
 /* The tiles of one chunk are [kfi_loop_tile(…, chunk), kfi_loop_tile(…, chunk + 1)). */
 static inline int64_t kfi_loop_tile(const kfi_loop *loop, int32_t stage, int32_t n_chunks,
                                     int32_t chunk) {
-    return (int64_t)loop->tiles[stage] * chunk / n_chunks;
+    const int32_t kind = kfi_loop_kind(loop, stage);
+    const int64_t tiles = loop->tiles[kind];
+    return tiles * (stage - kind) + tiles * chunk / n_chunks;
+}
+
+/* The last of the stages that one worker runs at once if this one is not cut up: all rounds. */
+static inline int32_t kfi_loop_last(const kfi_loop *loop, int32_t stage) {
+    return stage < loop->last ? stage : loop->n_stages - 1;
 }
 
 /* Lets chunks of the stage be claimed. Nobody else may have the task in hand. */
@@ -95,9 +111,20 @@ static inline int32_t kfi_loop_claim(kfi_loop *loop) {
     return claim >= KFI_CLAIMS_END ? KFI_NONE : loop->n_chunks - (int32_t)(KFI_CLAIMS_END - claim);
 }
 
+/* The chunk that is claimed by this number. */
+static inline int32_t kfi_loop_turned(const kfi_loop *loop, int32_t claim) {
+    return (claim + loop->turn) % loop->n_chunks;
+}
+
 /* True for the one who brings the stage's last chunks: everything in it has happened by now. */
 static inline bool kfi_loop_finish(kfi_loop *loop, int32_t n_done) {
     return atomic_fetch_sub_explicit(&loop->unfinished, n_done, memory_order_acq_rel) == n_done;
+}
+
+/* Whether the task waits for one predecessor at most: a hint while others run. */
+static inline bool kfi_node_is_last(const kfi_node *node) {
+    return node->n_predecessors <= 1 ||
+           atomic_load_explicit(&node->waiting, memory_order_relaxed) == 1;
 }
 
 /* One predecessor is finished. True for the last one: the node is ready, and armed again. */

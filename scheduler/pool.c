@@ -1,6 +1,7 @@
 #include "scheduler/pool.h"
 
 #include "scheduler/cpus.h"
+#include "scheduler/policy.h"
 #include "scheduler/threads.h"
 #include "scheduler/worker.h"
 
@@ -8,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Long enough to bridge the serial code between two runs, short enough not to be noticed. */
-enum { SPIN_NS = 100000, CROWDED_SPIN_NS = 20000 };
+/* Whoever spins where threads outnumber CPUs may keep somebody from working. */
+static const double CROWDED_SPIN_NS = 20e3;
 
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t threads[KFI_MAX_WORKERS]; /* 1 … n_threads, under the lock           */
@@ -44,11 +45,18 @@ static struct {
 
 /* ---- the threads ---- */
 
-int64_t kfi_pool_spin_ns(bool is_crowded) { return is_crowded ? CROWDED_SPIN_NS : SPIN_NS; }
+int64_t kfi_pool_spin_ns(bool is_crowded) {
+    return (int64_t)(is_crowded ? CROWDED_SPIN_NS : KFI_SPIN_NS);
+}
 
 static bool has_more(const void *subject) {
     const int32_t *index = subject;
     return atomic_load_explicit(&stopping, memory_order_seq_cst) || kfi_crews_have_work(*index);
+}
+
+static int64_t expected(const void *subject) {
+    const int32_t *index = subject;
+    return kfi_crews_expected(*index);
 }
 
 /* Works in one crew as long as there is work; false if there was none. */
@@ -71,7 +79,9 @@ static void *run_thread(void *argument) {
     while (!atomic_load_explicit(&stopping, memory_order_seq_cst)) {
         if (help_one_crew(index, &fresh)) continue;
         const bool yields = atomic_load_explicit(&crowded, memory_order_relaxed);
-        kfi_park_rest(&kfi_pool_park, index, kfi_pool_spin_ns(yields), yields, has_more, &index);
+        const kfi_rest rest = {kfi_pool_spin_ns(yields), yields, has_more, yields ? NULL : expected,
+                               &index};
+        kfi_park_rest(&kfi_pool_park, index, &rest);
         fresh = true;
     }
     return NULL;

@@ -19,6 +19,8 @@ static const double RANK_STEP_NS = 1; /* so that a successor's rank is lower eve
 
 /* A chunk is this long at least: at 50 to 100 ns to claim one, the overhead stays below 0.5 %. */
 static const double CHUNK_NS = 20e3;
+/* Of a task of rounds: handing a chunk of one to another worker and waiting for it takes 0.8 us. */
+static const double ROUND_CHUNK_NS = 3e3;
 /* More chunks than this gain nothing in balance for KFI_MAX_WORKERS workers. */
 enum { MAX_CHUNKS = 1024 };
 
@@ -35,10 +37,12 @@ void kfi_schedule_free(kfi_schedule *schedule) {
     kfi_free(schedule->edges);
     kfi_free(schedule->tiles);
     kfi_free(schedule->n_stages);
+    kfi_free(schedule->rounds);
     kfi_free(schedule->n_predecessors);
     kfi_free(schedule->topological);
     kfi_free(schedule->ranked);
     kfi_free(schedule->number);
+    kfi_free(schedule->span_ns);
     kfi_free(schedule);
 }
 
@@ -50,6 +54,10 @@ static kf_status check_task(const kfi_task *task, int32_t index, int32_t n_tasks
         if (task->tiles[s] < 0 || task->tiles[s] > INT32_MAX)
             return kfi_fail(KF_INVALID, "task %d: stage %d has %lld tiles; 0 to %d are possible",
                             index, s, (long long)task->tiles[s], INT32_MAX);
+    const int64_t last = task->tiles[task->n_stages - 1];
+    if (task->rounds < 0 || (last > 0 && task->rounds > INT32_MAX / last))
+        return kfi_fail(KF_INVALID, "task %d has %d rounds of %lld tiles", index, task->rounds,
+                        (long long)last);
     if (task->n_successors < 0)
         return kfi_fail(KF_INVALID, "task %d has %d successors", index, task->n_successors);
     for (int32_t k = 0; k < task->n_successors; k++)
@@ -83,10 +91,12 @@ static kf_status allocate(kfi_schedule *schedule) {
         (schedule->edges = kfi_alloc(n_edges, sizeof(int32_t))) &&
         (schedule->tiles = kfi_alloc(n, sizeof *schedule->tiles)) &&
         (schedule->n_stages = kfi_alloc(n, sizeof(int32_t))) &&
+        (schedule->rounds = kfi_alloc(n, sizeof(int32_t))) &&
         (schedule->n_predecessors = kfi_alloc(n, sizeof(int32_t))) &&
         (schedule->topological = kfi_alloc(n, sizeof(int32_t))) &&
         (schedule->ranked = kfi_alloc(n, sizeof(kfi_ranked))) &&
-        (schedule->number = kfi_alloc(n, sizeof(int32_t)));
+        (schedule->number = kfi_alloc(n, sizeof(int32_t))) &&
+        (schedule->span_ns = kfi_alloc(n, sizeof(double)));
     return have_all ? KF_OK : KF_MEMORY;
 }
 
@@ -95,6 +105,7 @@ static void copy_tasks(kfi_schedule *schedule, const kfi_task *tasks) {
     for (int32_t i = 0; i < schedule->n_tasks; i++) {
         const kfi_task *task = &tasks[i];
         schedule->n_stages[i] = task->n_stages;
+        schedule->rounds[i] = task->rounds > 1 ? task->rounds : 1;
         for (int32_t s = 0; s < task->n_stages; s++)
             schedule->tiles[i][s] = (int32_t)task->tiles[s];
         schedule->first_edge[i] = edge;
@@ -179,20 +190,28 @@ static void fill_nodes(kfi_schedule *schedule) {
     place_successors(start, far);
 }
 
+static double count_tiles(const kfi_schedule *schedule, int32_t task) {
+    const int32_t last = schedule->n_stages[task] - 1;
+    double n_tiles = (double)schedule->rounds[task] * schedule->tiles[task][last];
+    for (int32_t s = 0; s < last; s++) n_tiles += schedule->tiles[task][s];
+    return n_tiles;
+}
+
 /* Every tile of a task is taken to cost the same: the estimate is for the whole task. */
 static void fill_loops(kfi_schedule *schedule) {
     for (int32_t k = 0; k < schedule->n_tasks; k++) {
         const int32_t task = schedule->ranked[k].task;
         kfi_loop *loop = &schedule->loops[k];
-        *loop = (kfi_loop){.n_stages = schedule->n_stages[task]};
+        *loop = (kfi_loop){.n_stages = schedule->n_stages[task] + schedule->rounds[task] - 1,
+                           .last = schedule->n_stages[task] - 1};
         atomic_init(&loop->claims, KFI_CLAIMS_END);
-        double n_tiles = 0;
-        for (int32_t s = 0; s < loop->n_stages; s++)
-            n_tiles += loop->tiles[s] = schedule->tiles[task][s];
-        for (int32_t s = 0; s < loop->n_stages; s++) {
+        const double n_tiles = count_tiles(schedule, task);
+        const double chunk_ns = schedule->rounds[task] > 1 ? ROUND_CHUNK_NS : CHUNK_NS;
+        for (int32_t s = 0; s <= loop->last; s++) {
+            loop->tiles[s] = schedule->tiles[task][s];
             const double stage_ns =
                 n_tiles ? schedule->cost_ns[task] * loop->tiles[s] / n_tiles : 0;
-            const double most = fmin(fmin(loop->tiles[s], MAX_CHUNKS), stage_ns / CHUNK_NS);
+            const double most = fmin(fmin(loop->tiles[s], MAX_CHUNKS), stage_ns / chunk_ns);
             loop->most_chunks[s] = most < 1 ? 1 : (int32_t)most;
         }
         const bool one_piece = loop->n_stages == 1 && loop->most_chunks[0] == 1;
@@ -200,20 +219,46 @@ static void fill_loops(kfi_schedule *schedule) {
     }
 }
 
-static double count_tiles(const kfi_schedule *schedule, int32_t task) {
-    double n_tiles = 0;
-    for (int32_t s = 0; s < schedule->n_stages[task]; s++) n_tiles += schedule->tiles[task][s];
-    return n_tiles;
+/* A task cannot take less than its longest chunks, one of each stage and round. */
+static double least_ns(const kfi_schedule *schedule, int32_t number) {
+    const kfi_loop *loop = &schedule->loops[number];
+    const kfi_node *node = &schedule->nodes[number];
+    const double n_tiles = count_tiles(schedule, node->task);
+    double least = 0;
+    for (int32_t s = 0; s <= loop->last && n_tiles > 0; s++) {
+        const int32_t rounds = s < loop->last ? 1 : loop->n_stages - loop->last;
+        least += node->cost_ns * rounds * loop->tiles[s] / n_tiles / loop->most_chunks[s];
+    }
+    return least;
+}
+
+/* All but the longest way, and less what handing tasks over costs. */
+static void find_shared(kfi_schedule *schedule) {
+    double longest = 0;
+    for (int32_t k = schedule->n_tasks - 1; k >= 0; k--) {
+        const kfi_node *node = &schedule->nodes[k];
+        double below = 0;
+        for (int32_t s = 0; s < node->n_successors; s++)
+            below = fmax(below, schedule->span_ns[node->successors[s]]);
+        schedule->span_ns[k] = below + least_ns(schedule, k);
+        longest = fmax(longest, schedule->span_ns[k]);
+    }
+    schedule->shared_ns = schedule->total_ns - longest - schedule->n_tasks * KFI_LEAST_NS;
+}
+
+/* Whether more than one worker may be of use. */
+static bool is_shared(const kfi_schedule *schedule) {
+    return schedule->total_ns >= KFI_ALONE_NS && schedule->shared_ns >= KFI_ALONE_NS / 2;
 }
 
 bool kfi_schedule_is_short(const kfi_schedule *schedule) {
-    return schedule->total_ns >= KFI_ALONE_NS && schedule->total_ns < KFI_SHORT_NS;
+    return is_shared(schedule) && schedule->total_ns < KFI_SHORT_NS;
 }
 
 void kfi_schedule_keep_alone(kfi_schedule *schedule, bool alone) { schedule->alone = alone; }
 
 bool kfi_schedule_is_for_one(const kfi_schedule *schedule) {
-    return schedule->alone || schedule->total_ns < KFI_ALONE_NS;
+    return schedule->alone || !is_shared(schedule);
 }
 
 void kfi_schedule_recost(kfi_schedule *schedule, const double *cost_ns) {
@@ -228,6 +273,7 @@ void kfi_schedule_recost(kfi_schedule *schedule, const double *cost_ns) {
     rank_tasks(schedule);
     fill_nodes(schedule);
     fill_loops(schedule);
+    find_shared(schedule);
 }
 
 static kf_status fill(kfi_schedule *schedule, const kfi_task *tasks) {

@@ -5,27 +5,25 @@
 #include "scheduler/simulate.h"
 
 #include "core/base/memory.h"
+#include "scheduler/bounds.h"
 #include "scheduler/node.h"
 #include "scheduler/policy.h"
+#include "scheduler/stretches.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Measured on two cores: from an announcement to the first work of a worker that spins, and of one
- * that sleeps; how long it spins before (park.c); claiming a chunk or taking a task. */
-static const double NOTICE_NS = 300, WAKE_UP_NS = 20e3, SPIN_NS = 50e3, CLAIM_NS = 60;
+ * that sleeps; claiming a chunk or taking a task. */
+static const double NOTICE_NS = 300, WAKE_UP_NS = 20e3, CLAIM_NS = 60;
 
-enum { MOST_WORKERS = 4096 };
-
-/* A stretch of work on one worker, and the piece whose end let it start when it did. */
-typedef struct piece {
-    int32_t number, cause;
-    double start, end;
-} piece;
+/* The caller and the first pool thread are up in time for what has been foretold (crew.c). */
+enum { MOST_WORKERS = 4096, N_PUNCTUAL = 2 };
 
 typedef struct virtual_worker {
     double now; /* the end of its piece; when idle, since when */
     bool idle, in_loop;
+    bool foretold;                 /* its piece was long, and of interest to others */
     int32_t number, stage, n_done; /* of the piece in hand                        */
     int32_t last_piece;            /* the one before now                          */
     int32_t cheap, held;           /* as in worker.c                              */
@@ -45,29 +43,24 @@ typedef struct simulation {
     virtual_loop *loops;     /* by rank number, like the rest */
     int32_t *waiting, *next; /* predecessors to come; the next cheap task */
     int32_t *cause;          /* the piece that made a task ready */
-    double *ready_at;
+    double *span_ns;
     _Atomic uint64_t *ready_words, *open_words;
     kfi_ready_set ready, open;
     bool gate;
-    piece *pieces;
-    int64_t n_pieces, pieces_capacity;
-    kf_status status;
+    kfi_stretches done;
 } simulation;
 
 /* ---- pieces ---- */
 
-static int32_t add_piece(simulation *sim, const piece *added) {
-    if (sim->status == KF_OK)
-        sim->status =
-            kfi_reserve((void **)&sim->pieces, &sim->pieces_capacity, sim->n_pieces, sizeof *added);
-    if (sim->status != KF_OK) return KFI_NONE;
-    sim->pieces[sim->n_pieces] = *added;
-    return (int32_t)sim->n_pieces++;
+static double stage_time(const simulation *sim, int32_t number, int32_t stage) {
+    return kfi_bounds_stage(sim->schedule, sim->stage_ns, number, stage);
 }
 
-static double stage_time(const simulation *sim, int32_t number, int32_t stage) {
-    const double ns = sim->stage_ns[sim->schedule->nodes[number].task][stage];
-    return ns > 0 ? ns : 0;
+/* What a stage of the loop takes, which may be a round. */
+static double round_time(const simulation *sim, int32_t number, int32_t stage) {
+    const kfi_loop *loop = &sim->schedule->loops[number];
+    const int32_t kind = kfi_loop_kind(loop, stage);
+    return stage_time(sim, number, kind) / (kind < loop->last ? 1 : loop->n_stages - loop->last);
 }
 
 /* The worker begins a piece: `ns` of work on the task. Of the two things that it waited for, the
@@ -76,10 +69,11 @@ static void begin_piece(simulation *sim, virtual_worker *w, int32_t number, int3
                         double ns, int32_t made_possible_by) {
     const int32_t own = w->last_piece;
     int32_t cause = made_possible_by;
-    if (own != KFI_NONE && (cause == KFI_NONE || sim->pieces[own].end > sim->pieces[cause].end))
+    const double possible = kfi_stretches_end(&sim->done, cause);
+    if (own != KFI_NONE && (cause == KFI_NONE || kfi_stretches_end(&sim->done, own) > possible))
         cause = own;
     const double end = w->now + CLAIM_NS + ns;
-    w->last_piece = add_piece(sim, &(piece){number, cause, w->now, end});
+    w->last_piece = kfi_stretches_add(&sim->done, &(kfi_stretch){number, cause, w->now, end});
     w->number = number;
     w->stage = stage;
     w->now = end;
@@ -95,13 +89,13 @@ static void wake(virtual_worker *w, double now, double delay_ns) {
 }
 
 /* Workers that spin all see what is new; if none does, one that sleeps is woken for it. */
-static void notify(simulation *sim, double now, bool may_wake) {
+static void notify(simulation *sim, double now, bool foretold, bool may_wake) {
     virtual_worker *asleep = NULL;
     bool seen = false;
     for (int32_t i = 0; i < sim->n_workers; i++) {
         virtual_worker *w = &sim->workers[i];
         if (!w->idle) continue;
-        if (now - w->now < SPIN_NS) {
+        if (now - w->now < KFI_SPIN_NS || (foretold && i < N_PUNCTUAL)) {
             wake(w, now, NOTICE_NS);
             seen = true;
         } else if (!asleep)
@@ -115,7 +109,7 @@ static void announce(simulation *sim, virtual_worker *w, double cost_ns) {
     const bool worth_it = w->unannounced_ns >= KFI_WAKE_NS;
     if (worth_it) w->unannounced_ns = 0;
     sim->gate = sim->gate || worth_it;
-    if (sim->gate) notify(sim, w->now, worth_it);
+    if (sim->gate) notify(sim, w->now, w->foretold, worth_it);
 }
 
 static double publish(simulation *sim, int32_t number) {
@@ -195,6 +189,25 @@ static int32_t next_task(simulation *sim, virtual_worker *w, int32_t cheap) {
 
 /* ---- the stages of a task ---- */
 
+/* As in worker.c: what others will find when the task is finished here. */
+static double leaves_ns(const simulation *sim, const kfi_node *node) {
+    double sum_ns = 0, most_ns = 0;
+    for (int32_t k = 0; k < node->n_successors; k++) {
+        const kfi_node *next = &sim->schedule->nodes[node->successors[k]];
+        if (sim->waiting[node->successors[k]] > 1) continue;
+        if (next->one_piece != KFI_NONE) most_ns = fmax(most_ns, next->cost_ns);
+        sum_ns += next->cost_ns;
+    }
+    return sum_ns - most_ns;
+}
+
+static void foretell(simulation *sim, virtual_worker *w, int32_t number) {
+    const kfi_node *node = &sim->schedule->nodes[number];
+    w->foretold = node->one_piece != KFI_NONE && node->cost_ns >= KFI_LONG_NS &&
+                  leaves_ns(sim, node) >= KFI_WAKE_NS;
+    sim->gate = sim->gate || w->foretold;
+}
+
 static void begin_chunk(simulation *sim, virtual_worker *w, int32_t number) {
     virtual_loop *loop = &sim->loops[number];
     const int32_t chunk = loop->next_chunk++;
@@ -202,10 +215,11 @@ static void begin_chunk(simulation *sim, virtual_worker *w, int32_t number) {
     const kfi_loop *shape = &sim->schedule->loops[number];
     const int64_t first = kfi_loop_tile(shape, loop->stage, loop->n_chunks, chunk);
     const int64_t last = kfi_loop_tile(shape, loop->stage, loop->n_chunks, chunk + 1);
-    const double share = (double)(last - first) / shape->tiles[loop->stage];
-    begin_piece(sim, w, number, loop->stage, share * stage_time(sim, number, loop->stage),
+    const double share = (double)(last - first) / shape->tiles[kfi_loop_kind(shape, loop->stage)];
+    begin_piece(sim, w, number, loop->stage, share * round_time(sim, number, loop->stage),
                 loop->cause);
     w->in_loop = true;
+    w->foretold = false;
 }
 
 /* Begins the next piece of the task from `stage` on; false if nothing is left of it. */
@@ -216,7 +230,9 @@ static bool begin_stage(simulation *sim, virtual_worker *w, int32_t number, int3
         if (n_chunks == 0) continue;
         w->in_loop = false;
         if (n_chunks == 1) {
-            begin_piece(sim, w, number, stage, stage_time(sim, number, stage), sim->cause[number]);
+            foretell(sim, w, number);
+            const double ns = stage_time(sim, number, kfi_loop_kind(shape, stage));
+            begin_piece(sim, w, number, kfi_loop_last(shape, stage), ns, sim->cause[number]);
             return true;
         }
         sim->loops[number] = (virtual_loop){stage, n_chunks, 0, n_chunks,
@@ -246,7 +262,7 @@ static int32_t take_published(simulation *sim) {
 
 /* Once work is found, somebody else is sent to look if there is more. */
 static void pass_on(simulation *sim, double now) {
-    if (kfi_ready_some(&sim->ready) || kfi_ready_some(&sim->open)) notify(sim, now, true);
+    if (kfi_ready_some(&sim->ready) || kfi_ready_some(&sim->open)) notify(sim, now, false, true);
 }
 
 /* After the end of task `number` (KFI_NONE: after none): on with what it leads to, else with the
@@ -314,47 +330,15 @@ static void replay(simulation *sim) {
     const int32_t n_tasks = sim->schedule->n_tasks;
     for (int32_t k = 0; k < n_tasks; k++) sim->waiting[k] = sim->schedule->nodes[k].n_predecessors;
     go_on(sim, &sim->workers[0], n_tasks);
-    for (virtual_worker *w; sim->status == KF_OK && (w = first_to_act(sim));) end_piece(sim, w);
-}
-
-/* Each stage of a task takes at least its longest tile. */
-static double span(const simulation *sim) {
-    const kfi_schedule *schedule = sim->schedule;
-    double longest = 0;
-    for (int32_t k = schedule->n_tasks - 1; k >= 0; k--) {
-        const kfi_node *node = &schedule->nodes[k];
-        double below = 0;
-        for (int32_t s = 0; s < node->n_successors; s++)
-            below = fmax(below, sim->ready_at[node->successors[s]]);
-        for (int32_t s = 0; s < schedule->loops[k].n_stages; s++)
-            if (schedule->loops[k].tiles[s] > 0)
-                below += stage_time(sim, k, s) / schedule->loops[k].tiles[s];
-        sim->ready_at[k] = below;
-        longest = fmax(longest, below);
-    }
-    return longest;
-}
-
-static double work(const simulation *sim) {
-    double sum = 0;
-    for (int32_t k = 0; k < sim->schedule->n_tasks; k++)
-        for (int32_t s = 0; s < sim->schedule->loops[k].n_stages; s++)
-            if (sim->schedule->loops[k].tiles[s] > 0) sum += stage_time(sim, k, s);
-    return sum;
-}
-
-static int32_t last_piece(const simulation *sim) {
-    int32_t last = KFI_NONE;
-    for (int32_t i = 0; i < sim->n_pieces; i++)
-        if (last == KFI_NONE || sim->pieces[i].end > sim->pieces[last].end) last = i;
-    return last;
+    for (virtual_worker *w; sim->done.status == KF_OK && (w = first_to_act(sim));)
+        end_piece(sim, w);
 }
 
 static void find_limits(const simulation *sim, double *limiting_ns) {
     for (int32_t t = 0; t < sim->schedule->n_tasks; t++) limiting_ns[t] = 0;
-    for (int32_t i = last_piece(sim); i != KFI_NONE; i = sim->pieces[i].cause)
-        limiting_ns[sim->schedule->nodes[sim->pieces[i].number].task] +=
-            sim->pieces[i].end - sim->pieces[i].start;
+    const kfi_stretch *list = sim->done.list;
+    for (int32_t i = kfi_stretches_last(&sim->done); i != KFI_NONE; i = list[i].cause)
+        limiting_ns[sim->schedule->nodes[list[i].number].task] += list[i].end - list[i].start;
 }
 
 static bool allocate(simulation *sim) {
@@ -364,7 +348,7 @@ static bool allocate(simulation *sim) {
            (sim->waiting = kfi_alloc(n, sizeof *sim->waiting)) &&
            (sim->next = kfi_alloc(n, sizeof *sim->next)) &&
            (sim->cause = kfi_alloc(n, sizeof *sim->cause)) &&
-           (sim->ready_at = kfi_alloc(n, sizeof *sim->ready_at)) &&
+           (sim->span_ns = kfi_alloc(n, sizeof *sim->span_ns)) &&
            (sim->ready_words = kfi_alloc(words, sizeof(uint64_t))) &&
            (sim->open_words = kfi_alloc(words, sizeof(uint64_t)));
 }
@@ -375,10 +359,10 @@ static void release(simulation *sim) {
     kfi_free(sim->waiting);
     kfi_free(sim->next);
     kfi_free(sim->cause);
-    kfi_free(sim->ready_at);
+    kfi_free(sim->span_ns);
     kfi_free((void *)sim->ready_words);
     kfi_free((void *)sim->open_words);
-    kfi_free(sim->pieces);
+    kfi_stretches_clear(&sim->done);
 }
 
 kf_status kfi_simulate(const kfi_schedule *schedule, const double (*stage_ns)[KFI_MAX_STAGES],
@@ -396,11 +380,12 @@ kf_status kfi_simulate(const kfi_schedule *schedule, const double (*stage_ns)[KF
     kfi_ready_init(&sim.ready, sim.ready_words, schedule->n_tasks);
     kfi_ready_init(&sim.open, sim.open_words, schedule->n_tasks);
     replay(&sim);
-    const int32_t last = last_piece(&sim);
-    *result = (kfi_simulated){.makespan_ns = last == KFI_NONE ? 0 : sim.pieces[last].end,
-                              .work_ns = work(&sim),
-                              .span_ns = span(&sim)};
-    if (limiting_ns && sim.status == KF_OK) find_limits(&sim, limiting_ns);
+    const int32_t last = kfi_stretches_last(&sim.done);
+    *result = (kfi_simulated){.makespan_ns = kfi_stretches_end(&sim.done, last),
+                              .work_ns = kfi_bounds_work(schedule, stage_ns),
+                              .span_ns = kfi_bounds_span(schedule, stage_ns, sim.span_ns)};
+    const kf_status status = sim.done.status;
+    if (limiting_ns && status == KF_OK) find_limits(&sim, limiting_ns);
     release(&sim);
-    return sim.status;
+    return status;
 }

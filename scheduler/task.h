@@ -1,6 +1,7 @@
 /* A task graph: what runs, in what order, and what one piece of it costs.
  * The graph is static: built once, run many times. A task is a short list of stages; a stage is
- * tiles that may run at the same time on any workers; stages follow each other. */
+ * tiles that may run at the same time on any workers; stages follow each other. The last one may
+ * follow itself, round after round. */
 #ifndef KFI_SCHEDULER_TASK_H
 #define KFI_SCHEDULER_TASK_H
 
@@ -17,6 +18,9 @@ typedef struct kfi_task {
                                    /* is said to cost less than 20 us stays on one worker   */
     const int32_t *successors;     /* tasks that wait for this one, by index; no duplicates */
     int32_t n_successors;
+    int32_t rounds; /* how often the last stage runs, each time for all its  */
+                    /* tiles, before the next; 0 is 1. Round r's tiles are   */
+                    /* numbered from r tiles on, at most to INT32_MAX        */
 } kfi_task;
 
 /* Who runs a tile: `worker` is below the run's number of workers, and no two tiles that run at the

@@ -21,6 +21,11 @@ kfi_worker kfi_worker_new(kfi_crew *crew, int32_t index) {
 
 /* ---- making work known ---- */
 
+static void open_gate(kfi_worker *w) {
+    if (w->alone) kfi_crew_open(w->crew);
+    w->alone = false;
+}
+
 /* Somebody is woken once enough has been published. Worker 0 opens the gate for the first one. */
 static void announce(kfi_worker *w, double cost_ns) {
     w->unannounced_ns += cost_ns;
@@ -28,8 +33,7 @@ static void announce(kfi_worker *w, double cost_ns) {
     w->unannounced_ns = 0;
     kfi_crew *crew = w->crew;
     if (atomic_load_explicit(&crew->workers, memory_order_relaxed) == 1) return;
-    if (w->alone) kfi_crew_open(crew);
-    w->alone = false;
+    open_gate(w);
     kfi_crew_wake(crew, w->group);
 }
 
@@ -133,12 +137,53 @@ static int32_t next_task(kfi_worker *w, int32_t cheap) {
 
 /* ---- the stages of a task ---- */
 
+/* What others will find when the task is finished here: all that it makes ready but the best. */
+static double leaves_ns(const kfi_worker *w, const kfi_node *node) {
+    double sum_ns = 0, most_ns = 0;
+    for (int32_t k = 0; k < node->n_successors; k++) {
+        const kfi_node *next = &w->nodes[node->successors[k]];
+        if (!kfi_node_is_last(next)) continue;
+        const bool shared = next->one_piece == KFI_NONE; /* tiles that others may run */
+        if (!shared && next->cost_ns > most_ns) most_ns = next->cost_ns;
+        sum_ns += next->cost_ns;
+    }
+    return sum_ns - most_ns;
+}
+
+/* Others may rest until the end of this long piece, if it is of interest to them. */
+static void run_long(kfi_worker *w, const kfi_piece *piece) {
+    const kfi_node *node = &w->nodes[piece->number];
+    const bool is_exit = node->n_successors == 0;
+    const bool is_foretold = is_exit || leaves_ns(w, node) >= KFI_WAKE_NS;
+    kfi_crew *crew = w->crew;
+    if (is_foretold && !is_exit) open_gate(w);
+    if (is_foretold) kfi_crew_foretell(crew, w->hand.worker, (int64_t)node->cost_ns, is_exit);
+    kfi_crew_run(crew, &w->hand, piece);
+    if (is_foretold) kfi_crew_recall(crew, w->hand.worker);
+}
+
+static void run_one_piece(kfi_worker *w, int32_t number, int32_t n_tiles) {
+    const kfi_piece piece = {number, 0, 0, n_tiles};
+    const bool alone = atomic_load_explicit(&w->crew->workers, memory_order_relaxed) == 1;
+    if (w->nodes[number].cost_ns < KFI_LONG_NS || alone)
+        kfi_crew_run(w->crew, &w->hand, &piece);
+    else
+        run_long(w, &piece);
+}
+
 static void run_chunk(kfi_worker *w, int32_t number, int32_t stage, int32_t n_chunks,
                       int32_t chunk) {
     const kfi_loop *loop = &w->loops[number];
-    const kfi_piece piece = {number, stage, kfi_loop_tile(loop, stage, n_chunks, chunk),
-                             kfi_loop_tile(loop, stage, n_chunks, chunk + 1)};
+    const kfi_piece piece = kfi_piece_of_chunk(loop, number, stage, n_chunks, chunk);
     kfi_crew_run(w->crew, &w->hand, &piece);
+}
+
+/* Returns the last stage that was run: they are all the rounds of one. */
+static int32_t run_whole(kfi_worker *w, int32_t number, int32_t stage) {
+    const kfi_loop *loop = &w->loops[number];
+    const kfi_piece piece = kfi_piece_of_stage(loop, number, stage);
+    kfi_crew_run(w->crew, &w->hand, &piece);
+    return kfi_loop_last(loop, stage);
 }
 
 /* Runs `chunk` and further chunks of the open stage until none is left, or until a more critical
@@ -152,7 +197,7 @@ static bool run_chunks(kfi_worker *w, int32_t number, int32_t chunk) {
     while (chunk != KFI_NONE) {
         /* before the chunk is run, so that it is done before the stage can be finished */
         if (chunk == n_chunks - 1) kfi_ready_remove(&crew->open, number);
-        run_chunk(w, number, stage, n_chunks, chunk);
+        run_chunk(w, number, stage, n_chunks, kfi_loop_turned(loop, chunk));
         n_done++;
         const int32_t best = kfi_ready_peek(w->ready);
         if (best != KFI_NONE && best < number) break;
@@ -165,6 +210,7 @@ static bool run_chunks(kfi_worker *w, int32_t number, int32_t chunk) {
 static bool run_loop(kfi_worker *w, int32_t number, int32_t stage, int32_t n_chunks) {
     kfi_crew *crew = w->crew;
     kfi_loop *loop = &w->loops[number];
+    loop->turn = w->hand.worker % n_chunks; /* in each round a worker has what is in its cache */
     kfi_loop_open(loop, stage, n_chunks);
     kfi_ready_add(&crew->open, number / 64, UINT64_C(1) << (number % 64));
     announce(w, KFI_WAKE_NS); /* every chunk is worth it */
@@ -176,14 +222,14 @@ static bool run_loop(kfi_worker *w, int32_t number, int32_t stage, int32_t n_chu
 static bool run_stages(kfi_worker *w, int32_t number, int32_t stage) {
     const int32_t one_piece = w->nodes[number].one_piece;
     if (one_piece != KFI_NONE) {
-        if (one_piece) kfi_crew_run(w->crew, &w->hand, &(kfi_piece){number, 0, 0, one_piece});
+        if (one_piece) run_one_piece(w, number, one_piece);
         return true;
     }
     const kfi_loop *loop = &w->loops[number];
     const int32_t workers = atomic_load_explicit(&w->crew->workers, memory_order_relaxed);
     for (; stage < loop->n_stages; stage++) {
         const int32_t n_chunks = kfi_loop_chunks(loop, stage, workers);
-        if (n_chunks == 1) run_chunk(w, number, stage, 1, 0);
+        if (n_chunks == 1) stage = run_whole(w, number, stage);
         if (n_chunks <= 1) continue;
         if (!run_loop(w, number, stage, n_chunks)) return false;
         stage = loop->stage; /* a later one if others were faster than this worker */

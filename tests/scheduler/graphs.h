@@ -69,6 +69,12 @@ static inline void make_edges(graph *g, dice *d, int32_t task, uint32_t window) 
     g->tasks[task].n_successors = n;
 }
 
+/* The tiles of a stage, of all its rounds. */
+static inline int64_t tiles_of(const kfi_task *task, int32_t stage) {
+    const bool repeats = stage == task->n_stages - 1 && task->rounds > 1;
+    return task->tiles[stage] * (repeats ? task->rounds : 1);
+}
+
 static inline graph *graph_new(uint64_t seed, int32_t most_tasks) {
     dice d = {{seed, 1}, 0};
     graph *g = calloc(1, sizeof *g);
@@ -88,8 +94,9 @@ static inline graph *graph_new(uint64_t seed, int32_t most_tasks) {
         task->cost_ns = roll_cost(&d);
         for (int32_t s = 0; s < task->n_stages; s++) {
             task->tiles[s] = roll_tiles(&d);
-            g->values[s][i] = calloc((size_t)task->tiles[s] + 1, sizeof(uint64_t));
-            g->times[s][i] = calloc((size_t)task->tiles[s] + 1, sizeof(int32_t));
+            if (s == task->n_stages - 1 && roll(&d, 4) == 0) task->rounds = (int32_t)roll(&d, 8);
+            g->values[s][i] = calloc((size_t)tiles_of(task, s) + 1, sizeof(uint64_t));
+            g->times[s][i] = calloc((size_t)tiles_of(task, s) + 1, sizeof(int32_t));
         }
         make_edges(g, &d, i, window);
     }
@@ -125,13 +132,16 @@ static inline uint64_t mix(uint64_t x, uint64_t y) {
 
 static inline uint64_t sum_of_stage(const graph *g, int32_t task, int32_t stage) {
     uint64_t sum = 0;
-    for (int64_t t = 0; t < g->tasks[task].tiles[stage]; t++) sum += g->values[stage][task][t];
+    for (int64_t t = 0; t < tiles_of(&g->tasks[task], stage); t++) sum += g->values[stage][task][t];
     return sum;
 }
 
-/* All that must have happened before this stage. */
-static inline uint64_t input_of(const graph *g, int32_t task, int32_t stage) {
+/* All that must have happened before this tile of the stage: rounds before its own, too. */
+static inline uint64_t input_of(const graph *g, int32_t task, int32_t stage, int64_t tile) {
+    const int64_t tiles = g->tasks[task].tiles[stage];
     uint64_t input = (uint64_t)task;
+    for (int64_t t = 0; t < tile / tiles * tiles; t++)
+        input = mix(input, g->values[stage][task][t]);
     for (int32_t s = 0; s < stage; s++) input = mix(input, sum_of_stage(g, task, s));
     for (int32_t k = 0; k < g->n_predecessors[task]; k++)
         for (int32_t s = 0; s < g->tasks[g->predecessors[task][k]].n_stages; s++)
@@ -150,11 +160,12 @@ static kf_status run_tile(void *context, const kfi_tile *tile) {
         return KF_OK;
     }
     if (is_failing(g, tile->task)) return kfi_fail(KF_INVALID, "task %d does not work", tile->task);
-    uint64_t value = mix(input_of(g, tile->task, tile->stage), (uint64_t)tile->tile);
+    const uint64_t input = input_of(g, tile->task, tile->stage, tile->tile);
+    uint64_t value = mix(input, (uint64_t)tile->tile);
     g->scratch[tile->worker] = value;
     for (int64_t k = 0; k < g->iterations; k++) value = mix(value, (uint64_t)k);
-    if (g->scratch[tile->worker] != mix(input_of(g, tile->task, tile->stage), (uint64_t)tile->tile))
-        g->n_wrong++;
+    const uint64_t after = input_of(g, tile->task, tile->stage, tile->tile);
+    if (g->scratch[tile->worker] != mix(after, (uint64_t)tile->tile)) g->n_wrong++;
     g->values[tile->stage][tile->task][tile->tile] = value;
     g->times[tile->stage][tile->task][tile->tile]++;
     return KF_OK;
@@ -163,8 +174,8 @@ static kf_status run_tile(void *context, const kfi_tile *tile) {
 static inline void graph_clear(graph *g, int32_t workers) {
     for (int32_t i = 0; i < g->n; i++)
         for (int32_t s = 0; s < g->tasks[i].n_stages; s++) {
-            memset(g->values[s][i], 0, (size_t)g->tasks[i].tiles[s] * sizeof(uint64_t));
-            memset(g->times[s][i], 0, (size_t)g->tasks[i].tiles[s] * sizeof(int32_t));
+            memset(g->values[s][i], 0, (size_t)tiles_of(&g->tasks[i], s) * sizeof(uint64_t));
+            memset(g->times[s][i], 0, (size_t)tiles_of(&g->tasks[i], s) * sizeof(int32_t));
         }
     g->workers = workers;
 }
@@ -174,7 +185,8 @@ static inline int64_t graph_missed(const graph *g) {
     int64_t missed = 0;
     for (int32_t i = 0; i < g->n; i++)
         for (int32_t s = 0; s < g->tasks[i].n_stages; s++)
-            for (int64_t t = 0; t < g->tasks[i].tiles[s]; t++) missed += g->times[s][i][t] != 1;
+            for (int64_t t = 0; t < tiles_of(&g->tasks[i], s); t++)
+                missed += g->times[s][i][t] != 1;
     return missed;
 }
 
@@ -182,7 +194,7 @@ static inline uint64_t graph_digest(const graph *g) {
     uint64_t digest = 0;
     for (int32_t i = 0; i < g->n; i++)
         for (int32_t s = 0; s < g->tasks[i].n_stages; s++)
-            for (int64_t t = 0; t < g->tasks[i].tiles[s]; t++)
+            for (int64_t t = 0; t < tiles_of(&g->tasks[i], s); t++)
                 digest = mix(digest, g->values[s][i][t]);
     return digest;
 }

@@ -73,7 +73,7 @@ static kf_status sleep_tile(void *context, const kfi_tile *tile) {
 
 static void waiting_sleeps(void **state) {
     (void)state;
-    const kfi_task tasks[] = {{1, {1}, 1e6, NULL, 0}, {1, {1}, 1e6, NULL, 0}};
+    const kfi_task tasks[] = {{1, {1}, 1e6, NULL, 0, 0}, {1, {1}, 1e6, NULL, 0, 0}};
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, 2, &schedule), KF_OK);
     const int64_t before = cpu_time_ns();
@@ -96,7 +96,7 @@ static void caller_is_woken(void **state) {
     (void)state;
     const int32_t next[] = {2};
     const kfi_task tasks[] = {
-        {1, {1}, 1e6, next, 1}, {1, {1}, 1e6, next, 1}, {1, {40}, 4e6, NULL, 0}};
+        {1, {1}, 1e6, next, 1, 0}, {1, {1}, 1e6, next, 1, 0}, {1, {40}, 4e6, NULL, 0, 0}};
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, 3, &schedule), KF_OK);
     for (int k = 0; k < 50; k++) {
@@ -149,7 +149,7 @@ static kf_status note_mask(void *context, const kfi_tile *tile) {
 static void pinned_or_not(int on, int expected) {
     static pins p;
     const int32_t cpus = kfi_cpus_usable();
-    const kfi_task task = {1, {cpus}, 2e6 * cpus, NULL, 0};
+    const kfi_task task = {1, {cpus}, 2e6 * cpus, NULL, 0, 0};
     kfi_schedule *schedule;
     kfi_pool_pin(on);
     assert_int_equal(kfi_schedule_new(&task, 1, &schedule), KF_OK);

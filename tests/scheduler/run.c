@@ -51,7 +51,7 @@ static void fails_once(graph *g, kfi_schedule *schedule, const char *executor, i
     assert_int_equal(g->n_wrong, 0);
     for (int32_t i = 0; i < g->n; i++)
         for (int32_t s = 0; s < g->tasks[i].n_stages; s++)
-            for (int64_t t = 0; t < g->tasks[i].tiles[s]; t++)
+            for (int64_t t = 0; t < tiles_of(&g->tasks[i], s); t++)
                 assert_in_range(g->times[s][i][t], 0, is_failing(g, i) ? 0 : 1);
 }
 
@@ -99,7 +99,7 @@ static kf_status meet_and_fail(void *context, const kfi_tile *tile) {
 static void lowest_failure(void **state) {
     (void)state;
     const kfi_task tasks[] = {
-        {1, {0}, 0, NULL, 0}, {1, {1}, 100e3, NULL, 0}, {1, {1}, 200e3, NULL, 0}};
+        {1, {0}, 0, NULL, 0, 0}, {1, {1}, 100e3, NULL, 0, 0}, {1, {1}, 200e3, NULL, 0, 0}};
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, 3, &schedule), KF_OK);
     for (int k = 0; k < 300; k++) {
@@ -122,7 +122,7 @@ static kf_status meet(void *context, const kfi_tile *tile) {
 
 static void loops_are_shared(void **state) {
     (void)state;
-    const kfi_task task = {1, {3}, 300e3, NULL, 0};
+    const kfi_task task = {1, {3}, 300e3, NULL, 0, 0};
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(&task, 1, &schedule), KF_OK);
     for (int k = 0; k < 100; k++) {
@@ -141,7 +141,7 @@ static kf_status run_again(void *context, const kfi_tile *tile) {
 static void not_twice(void **state) {
     (void)state;
     kfi_schedule *schedule;
-    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {1}, 0, NULL, 0}, 1, &schedule), KF_OK);
+    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {1}, 0, NULL, 0, 0}, 1, &schedule), KF_OK);
     assert_int_equal(kfi_run(schedule, run_again, schedule, NULL), KF_USAGE);
     assert_string_equal(kf_last_error(), "this schedule is being run already");
     kfi_schedule_free(schedule);
@@ -174,7 +174,7 @@ static void runs_in_runs(void **state) {
         n.expected[k] = graph_run(n.inner[k], n.schedule[k], "serial", 1);
     }
     kfi_schedule *outer;
-    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {4}, 400e3, NULL, 0}, 1, &outer), KF_OK);
+    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {4}, 400e3, NULL, 0, 0}, 1, &outer), KF_OK);
     for (int k = 0; k < 50; k++)
         assert_int_equal(kfi_run(outer, run_inner, &n, &(kfi_run_options){.workers = 4}), KF_OK);
     assert_int_equal(n.n_wrong, 0);

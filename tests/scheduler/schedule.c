@@ -30,6 +30,8 @@ static void out_of_range(void **state) {
     refuse(&(kfi_task){.n_stages = KFI_MAX_STAGES + 1}, 1, "5 stages");
     refuse(&(kfi_task){.n_stages = 1, .tiles = {-1}}, 1, "-1 tiles");
     refuse(&(kfi_task){.n_stages = 1, .tiles = {INT64_MAX}}, 1, "stage 0 has");
+    refuse(&(kfi_task){.n_stages = 1, .tiles = {1}, .rounds = -1}, 1, "-1 rounds");
+    refuse(&(kfi_task){.n_stages = 2, .tiles = {9, 1 << 20}, .rounds = 1 << 11}, 1, "2048 rounds");
     refuse(NULL, -1, "-1 tasks");
 }
 
@@ -53,7 +55,7 @@ static void empty(void **state) {
 static void no_tiles(void **state) {
     (void)state;
     const int32_t next[] = {1};
-    const kfi_task tasks[] = {{2, {0, 0}, 1e6, next, 1}, {3, {0, 2, 0}, 1e6, NULL, 0}};
+    const kfi_task tasks[] = {{2, {0, 0}, 1e6, next, 1, 0}, {3, {0, 2, 0}, 1e6, NULL, 0, 0}};
     kfi_schedule *schedule;
     atomic_int count = 0;
     assert_int_equal(kfi_schedule_new(tasks, 2, &schedule), KF_OK);
@@ -83,8 +85,10 @@ static order serial_order(kfi_schedule *schedule) {
 static void ranks(void **state) {
     (void)state;
     const int32_t to_2[] = {2}, to_3[] = {3};
-    const kfi_task tasks[] = {
-        {1, {1}, 10, to_2, 1}, {1, {1}, 10, to_3, 1}, {1, {1}, 5, NULL, 0}, {1, {1}, 50, NULL, 0}};
+    const kfi_task tasks[] = {{1, {1}, 10, to_2, 1, 0},
+                              {1, {1}, 10, to_3, 1, 0},
+                              {1, {1}, 5, NULL, 0, 0},
+                              {1, {1}, 50, NULL, 0, 0}};
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, 4, &schedule), KF_OK);
     const int32_t first[] = {1, 3, 0, 2}, second[] = {0, 2, 1, 3};
@@ -151,6 +155,35 @@ static void no_memory(void **state) {
     graph_free(g);
 }
 
+/* Tasks that follow each other, so many such ways beside each other. */
+static bool ways_are_for_one(int32_t n_ways, int32_t length, int64_t tiles, double cost_ns) {
+    const int32_t n = n_ways * length;
+    kfi_task *tasks = calloc((size_t)n, sizeof *tasks);
+    int32_t *next = calloc((size_t)n, sizeof *next);
+    for (int32_t i = 0; i < n; i++) {
+        next[i] = i + 1;
+        tasks[i] = (kfi_task){1, {tiles}, cost_ns, &next[i], (i + 1) % length != 0, 0};
+    }
+    kfi_schedule *schedule;
+    assert_int_equal(kfi_schedule_new(tasks, n, &schedule), KF_OK);
+    const bool is_for_one = kfi_schedule_is_for_one(schedule);
+    kfi_schedule_free(schedule);
+    free(tasks);
+    free(next);
+    return is_for_one;
+}
+
+static void not_shared(void **state) {
+    (void)state;
+    assert_true(ways_are_for_one(1, 1000, 1, 100e3));
+    assert_false(ways_are_for_one(2, 1000, 1, 100e3));
+    assert_false(ways_are_for_one(1, 1000, 8, 100e3)); /* tiles that others may run */
+    assert_true(ways_are_for_one(1, 1000, 8, 10e3));   /* too short to be cut */
+    assert_true(ways_are_for_one(4096, 1, 1, 10));     /* each is done before it is handed over */
+    assert_true(ways_are_for_one(2, 1, 1, 9e3));
+    assert_false(ways_are_for_one(2, 1, 1, 11e3));
+}
+
 static void executors(void **state) {
     (void)state;
     assert_null(kfi_executor_find("threads"));
@@ -162,7 +195,7 @@ static void executors(void **state) {
     setenv("KF_EXECUTOR", "fast", 1);
     kfi_schedule *schedule;
     atomic_int count = 0;
-    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {1}, 0, NULL, 0}, 1, &schedule), KF_OK);
+    assert_int_equal(kfi_schedule_new(&(kfi_task){1, {1}, 0, NULL, 0, 0}, 1, &schedule), KF_OK);
     assert_int_equal(kfi_run(schedule, count_tile, &count, NULL), KF_USAGE);
     assert_non_null(strstr(kf_last_error(), "'fast'"));
     unsetenv("KF_EXECUTOR");
@@ -180,6 +213,7 @@ int main(void) {
         SENTENCE("the longest way to the end goes first, ties in the caller's order", ranks),
         SENTENCE("costs that are no numbers, negative or infinite do no harm", odd_costs),
         SENTENCE("new costs do not change results", recost_same),
+        SENTENCE("what others cannot take over stays with the caller", not_shared),
         SENTENCE("any allocation may fail", no_memory),
         SENTENCE("executors have names, KF_EXECUTOR chooses, a wrong name is an error", executors),
     };

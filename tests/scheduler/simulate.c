@@ -68,6 +68,19 @@ static void independent_tasks_are_shared_out(void **state) {
         about(replay(&graph, workers).makespan_ns, 64 * 100e3 / workers, 0.02 + 0.002 * workers);
 }
 
+static void rounds_follow_each_other(void **state) {
+    (void)state;
+    replayed graph = {0};
+    add_task(&graph, 16, 50e6);
+    graph.tasks[0].rounds = 100;
+    for (int32_t workers = 1; workers <= 16; workers *= 2) {
+        const kfi_simulated result = replay(&graph, workers);
+        about(result.makespan_ns, 50e6 / workers, 0.02 * workers);
+        about(result.work_ns, 50e6, 1e-9);
+        about(result.span_ns, 50e6 / 16, 1e-9);
+    }
+}
+
 static void tiles_of_a_stage_are_shared_out(void **state) {
     (void)state;
     replayed graph = {0};
@@ -89,6 +102,16 @@ static void the_critical_way_goes_first(void **state) {
     add_edge(&graph, 4, 5);
     about(replay(&graph, 2).makespan_ns, 800e3, 0.03); /* 100 + 500 + 200 beside 200 * 3 */
     about(graph.limiting_ns[4] + graph.limiting_ns[5], 600e3, 0.02);
+}
+
+/* A long task that leads to two others: the second worker is up when it ends. */
+static void what_is_foretold_is_not_waited_for(void **state) {
+    (void)state;
+    replayed graph = {0};
+    for (int i = 0; i < 3; i++) add_task(&graph, 1, 500e3);
+    add_edge(&graph, 0, 1);
+    add_edge(&graph, 0, 2);
+    about(replay(&graph, 2).makespan_ns, 1000e3, 0.002);
 }
 
 /* Every greedy schedule keeps to max(T1 / P, Tinf) <= T <= T1 / P + Tinf (Graham 1966), but for the
@@ -136,7 +159,9 @@ int main(void) {
         cmocka_unit_test(a_chain_takes_its_sum_for_any_workers),
         cmocka_unit_test(independent_tasks_are_shared_out),
         cmocka_unit_test(tiles_of_a_stage_are_shared_out),
+        cmocka_unit_test(rounds_follow_each_other),
         cmocka_unit_test(the_critical_way_goes_first),
+        cmocka_unit_test(what_is_foretold_is_not_waited_for),
         cmocka_unit_test(random_graphs_keep_to_the_bounds),
         cmocka_unit_test(a_number_of_workers_that_makes_no_sense_is_refused),
     };

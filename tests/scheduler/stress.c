@@ -35,7 +35,7 @@ static kf_status meet(void *context, const kfi_tile *tile) {
 /* n tasks, all of which must be begun before one can end: n workers must come. */
 static void all_come(int32_t n, int n_rounds, int64_t most_pause_ns) {
     kfi_task tasks[8];
-    for (int32_t k = 0; k < n; k++) tasks[k] = (kfi_task){1, {1}, 50e3, NULL, 0};
+    for (int32_t k = 0; k < n; k++) tasks[k] = (kfi_task){1, {1}, 50e3, NULL, 0, 0};
     kfi_schedule *schedule;
     dice d = {{(uint64_t)n, 4}, 0};
     assert_int_equal(kfi_schedule_new(tasks, n, &schedule), KF_OK);
@@ -73,7 +73,7 @@ static void loops_meet(void **state) {
     int32_t next[N];
     for (int32_t k = 0; k < N; k++) {
         next[k] = k + 1;
-        tasks[k] = (kfi_task){4, {2, 1, 2, 1}, 300e3, &next[k], k < N - 1};
+        tasks[k] = (kfi_task){4, {2, 1, 2, 1}, 300e3, &next[k], k < N - 1, 0};
     }
     kfi_schedule *schedule;
     assert_int_equal(kfi_schedule_new(tasks, N, &schedule), KF_OK);

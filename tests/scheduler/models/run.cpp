@@ -6,7 +6,8 @@
  * them is written down here once more, for one crew, tasks that follow nothing, two groups, and one
  * look where they would spin; every wake is worth its while. In the second run the caller leaves
  * all work to the others, as if it had a long task of its own in hand: then a wake-up lost is time
- * lost. */
+ * lost. Each thread sleeps once with an alarm set, which goes off whenever relacy likes; later ones
+ * would hide a wake-up that was lost. */
 #include "model.hpp"
 
 #include <sys/syscall.h>
@@ -16,8 +17,8 @@
 #define _LINUX_FUTEX_H
 #define FUTEX_WAIT_PRIVATE rl::RL_FUTEX_WAIT
 #define FUTEX_WAKE_PRIVATE rl::RL_FUTEX_WAKE
-#define syscall(number, word, operation, value, ...)                                               \
-    rl::rl_futex(word, operation, value, NULL, NULL, 0, RL_INFO)
+#define syscall(number, word, operation, value, alarm, ...)                                        \
+    rl::rl_futex(word, operation, value, alarm, NULL, 0, RL_INFO)
 
 #include "scheduler/gate.h"
 #include "scheduler/park.c"
@@ -32,6 +33,7 @@ const uint64_t of_group[N_GROUPS] = {2, 4}; /* the caller is in group 0 */
 bool has_more_for_caller(const void *subject);
 bool is_over_for_caller(const void *subject);
 bool has_more_for_helper(const void *subject);
+int64_t much_later(const void *subject);
 
 struct run : rl::test_suite<run, 1 + N_HELPERS> {
     kfi_gate gate;
@@ -67,6 +69,11 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
         if (has_searcher() || kfi_park_wake(&pool_park, of_group[group])) return;
         if (!kfi_park_wake(&caller_park, caller_works ? caller : 0))
             kfi_park_wake(&pool_park, helpers);
+    }
+
+    /* The first helper is to be up by the time that there is work. */
+    void foretell() {
+        if (kfi_park_sleeps(&pool_park, of_group[0])) kfi_park_wake(&pool_park, of_group[0]);
     }
 
     bool has_ready() { return kfi_ready_some(&ready[0]) || kfi_ready_some(&ready[1]); }
@@ -115,17 +122,20 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
             kfi_ready_init(&ready[group], words[group], 64 * N_WORDS);
         kfi_gate_open(&gate);
         atomic_fetch_or_explicit(&open_crews, 1, memory_order_seq_cst);
+        if (caller_works) foretell();
         for (int task = 0; task < N_TASKS; task++) {
             PLAIN(payload[task]) = 10 * number_of_run + task;
             kfi_ready_add(&ready[0], 0, UINT64_C(1) << task);
             wake(0);
         }
         bool fresh = false;
+        kfi_rest rest = {-1, false, caller_works ? has_more_for_caller : is_over_for_caller,
+                         much_later, this};
         while (!is_done()) {
             if (caller_works && work(&fresh, number_of_run, 0)) continue;
             if (is_done()) continue;
-            kfi_park_rest(&caller_park, 0, -1, false,
-                          caller_works ? has_more_for_caller : is_over_for_caller, this);
+            kfi_park_rest(&caller_park, 0, &rest);
+            rest.expected = NULL;
             fresh = true;
         }
         atomic_fetch_and_explicit(&open_crews, 0, memory_order_relaxed);
@@ -142,6 +152,7 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
 
     void help(int seat) {
         bool fresh = false;
+        kfi_rest rest = {-1, false, has_more_for_helper, seat == 1 ? much_later : NULL, this};
         while (!atomic_load_explicit(&stopping, memory_order_seq_cst)) {
             if (has_work() && kfi_gate_enter(&gate)) {
                 const int number_of_run = PLAIN(of_run);
@@ -150,7 +161,8 @@ struct run : rl::test_suite<run, 1 + N_HELPERS> {
                 kfi_gate_leave(&gate);
                 if (has_worked) continue;
             }
-            kfi_park_rest(&pool_park, seat, -1, false, has_more_for_helper, this);
+            kfi_park_rest(&pool_park, seat, &rest);
+            rest.expected = NULL;
             fresh = true;
         }
     }
@@ -176,6 +188,8 @@ bool has_more_for_helper(const void *subject) {
     run *self = (run *)subject;
     return atomic_load_explicit(&self->stopping, memory_order_seq_cst) || self->has_work();
 }
+
+int64_t much_later(const void *) { return 1000000000; }
 
 } // namespace
 

@@ -116,17 +116,20 @@ static bench_graph *make_small(void) { return bench_graph_random(60, 12, 2); }
 static bench_graph *make_pieces(void) { return bench_graph_pieces(4096); }
 
 /* Those who are told costs take these steps for some work. */
-static bench_graph *told(bench_graph *graph) {
-    for (int32_t i = 0; graph && i < graph->n; i++) graph->cost_us[i] = 0.01;
+static bench_graph *told(bench_graph *graph, double cost_us) {
+    for (int32_t i = 0; graph && i < graph->n; i++) graph->cost_us[i] = cost_us;
     return graph;
 }
 
-static bench_graph *make_told_chain(void) { return told(make_chain()); }
-static bench_graph *make_told_random(void) { return told(make_random()); }
+static bench_graph *make_told_chain(void) { return told(make_chain(), 0.01); }
+static bench_graph *make_told_random(void) { return told(make_random(), 0.01); }
+static bench_graph *make_counted_wave(void) { return told(make_wave(), 0.1); }
+static bench_graph *make_counted_random(void) { return told(make_random(), 0.1); }
 
-static bench_graph *(*const shapes[])(void) = {make_chain,  make_tree,       make_fan,
-                                               make_wave,   make_random,     make_small,
-                                               make_pieces, make_told_chain, make_told_random};
+static bench_graph *(*const shapes[])(void) = {
+    make_chain,       make_tree,         make_fan,           make_wave,
+    make_random,      make_small,        make_pieces,        make_told_chain,
+    make_told_random, make_counted_wave, make_counted_random};
 
 static double measure_shape(const bench_trial *trial, int32_t number) {
     running it;
@@ -294,6 +297,8 @@ const bench_case bench_cases[] = {
     {"shapes", "one step of 4096 pieces", "ns/piece", 1, measure_shape, 6, NAN, false},
     {"shapes", "chain 4096, 10 ns a step", "ns/step", 1, measure_shape, 7, 4.5, false},
     {"shapes", "random 4096, 10 ns a step", "ns/step", 1, measure_shape, 8, 12, false},
+    {"shapes", "wave 64 x 64, 100 ns a step", "ns/step", 1, measure_shape, 9, NAN, false},
+    {"shapes", "random 4096, 100 ns a step", "ns/step", 1, measure_shape, 10, NAN, false},
     {"mixed", "60 steps of 5 us to 2 ms", "% of best", 1, measure_mixed, 0, 99, true},
     {"mixed", "the same, split in pieces", "% of bound", 1, measure_mixed, 1, 97.8, true},
     {"mixed", "twice as many workers as CPUs", "% of best", 1, measure_crowded, 2, 99, true},
