@@ -28,14 +28,14 @@ static void close_opened(opened *attribute) {
         kfi_free(attribute->varying[i]);
     kfi_free(attribute->varying);
     kfi_free(attribute->fixed);
-    if (attribute->space >= 0) H5Sclose(attribute->space);
-    if (attribute->type >= 0) H5Tclose(attribute->type);
-    if (attribute->id >= 0) H5Aclose(attribute->id);
+    if (attribute->space >= 0) kfi_h5.Sclose(attribute->space);
+    if (attribute->type >= 0) kfi_h5.Tclose(attribute->type);
+    if (attribute->id >= 0) kfi_h5.Aclose(attribute->id);
 }
 
 static kf_status check_size(kfi_hdf5 *file, const opened *attribute, const char *name) {
-    const hsize_t stored = H5Aget_storage_size(attribute->id);
-    const bool varying = H5Tis_variable_str(attribute->type) > 0;
+    const hsize_t stored = kfi_h5.Aget_storage_size(attribute->id);
+    const bool varying = kfi_h5.Tis_variable_str(attribute->type) > 0;
     const hsize_t most = file->writing || file->disk.bytes > MOST_BYTES ? (hsize_t)MOST_BYTES
                                                                         : (hsize_t)file->disk.bytes;
     if (attribute->count >= 0 && stored <= most && (!varying || attribute->count <= MOST_POINTERS))
@@ -47,27 +47,27 @@ static kf_status check_size(kfi_hdf5 *file, const opened *attribute, const char 
 
 static kf_status open_attribute(kfi_hdf5 *file, hid_t object, const char *name, opened *attribute) {
     *attribute = (opened){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID, 0, NULL, NULL};
-    attribute->id = H5Aopen(object, name, H5P_DEFAULT);
-    if (attribute->id >= 0) attribute->type = H5Aget_type(attribute->id);
-    if (attribute->id >= 0) attribute->space = H5Aget_space(attribute->id);
+    attribute->id = kfi_h5.Aopen(object, name, H5P_DEFAULT);
+    if (attribute->id >= 0) attribute->type = kfi_h5.Aget_type(attribute->id);
+    if (attribute->id >= 0) attribute->space = kfi_h5.Aget_space(attribute->id);
     if (attribute->type < 0 || attribute->space < 0)
         return kfi_hdf5_refused(file, name, "read this attribute");
-    attribute->count = H5Sget_simple_extent_npoints(attribute->space);
+    attribute->count = kfi_h5.Sget_simple_extent_npoints(attribute->space);
     return check_size(file, attribute, name);
 }
 
 static kf_status load_strings(kfi_hdf5 *file, const char *name, opened *attribute) {
-    if (H5Tget_class(attribute->type) != H5T_STRING)
+    if (kfi_h5.Tget_class(attribute->type) != H5T_STRING)
         return kfi_fail(KF_INVALID, "%s: the attribute '%s' is no text", file->path, name);
-    if (H5Tis_variable_str(attribute->type) > 0) {
+    if (kfi_h5.Tis_variable_str(attribute->type) > 0) {
         attribute->varying = kfi_alloc((size_t)attribute->count, sizeof(char *));
         if (!attribute->varying) return KF_MEMORY;
         return kfi_hdf5_read_varying(file, attribute->id, attribute->type, name, attribute->count,
                                      attribute->varying);
     }
-    attribute->fixed = kfi_alloc((size_t)attribute->count, H5Tget_size(attribute->type));
+    attribute->fixed = kfi_alloc((size_t)attribute->count, kfi_h5.Tget_size(attribute->type));
     if (!attribute->fixed) return KF_MEMORY;
-    return H5Aread(attribute->id, attribute->type, attribute->fixed) < 0
+    return kfi_h5.Aread(attribute->id, attribute->type, attribute->fixed) < 0
                ? kfi_hdf5_refused(file, name, "read this attribute")
                : KF_OK;
 }
@@ -81,10 +81,10 @@ static const char *string_at(const opened *attribute, int64_t index, size_t *byt
         *bytes = strlen(text);
         return text;
     }
-    const size_t size = H5Tget_size(attribute->type);
+    const size_t size = kfi_h5.Tget_size(attribute->type);
     text = attribute->fixed + (size_t)index * size;
     *bytes = strnlen(text, size);
-    if (H5Tget_strpad(attribute->type) == H5T_STR_SPACEPAD)
+    if (kfi_h5.Tget_strpad(attribute->type) == H5T_STR_SPACEPAD)
         while (*bytes && text[*bytes - 1] == ' ') --*bytes;
     return text;
 }
@@ -113,8 +113,8 @@ static kf_status read_string(kfi_hdf5 *file, hid_t object, const char *name, cha
 /* `object` found, and `missing` told if it has no such attribute. */
 static kf_status find_with(kfi_hdf5 *file, const char *path, const char *name, hid_t *object) {
     const kf_status status = kfi_hdf5_find(file, path, object);
-    if (status != KF_OK || H5Aexists(*object, name) > 0) return status;
-    H5Oclose(*object);
+    if (status != KF_OK || kfi_h5.Aexists(*object, name) > 0) return status;
+    kfi_h5.Oclose(*object);
     return kfi_fail(KF_INVALID, "%s: '%s' has no attribute '%s'", file->path, path, name);
 }
 
@@ -123,8 +123,8 @@ bool kfi_hdf5_has_attribute(kfi_hdf5 *file, const char *path, const char *name) 
     kfi_hdf5_enter();
     bool has = kfi_hdf5_find(file, path, &object) == KF_OK;
     if (has) {
-        has = H5Aexists(object, name) > 0;
-        H5Oclose(object);
+        has = kfi_h5.Aexists(object, name) > 0;
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return has;
@@ -137,7 +137,7 @@ kf_status kfi_hdf5_read_string(kfi_hdf5 *file, const char *path, const char *nam
     kf_status status = find_with(file, path, name, &object);
     if (status == KF_OK) {
         status = kfi_within(read_string(file, object, name, text), "%s: ", path);
-        H5Oclose(object);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return status;
@@ -172,7 +172,7 @@ static kf_status add_parts(kfi_hdf5 *file, hid_t object, const char *path, const
     for (int part = 0; part < MOST_PARTS && status == KF_OK; part++) {
         char *part_name = kfi_format("%s%d", name, part);
         if (!part_name) return KF_MEMORY;
-        const bool there = H5Aexists(object, part_name) > 0;
+        const bool there = kfi_h5.Aexists(object, part_name) > 0;
         if (there) status = add_names(file, object, part_name, all);
         kfi_free(part_name);
         if (!there && part == 0)
@@ -190,9 +190,9 @@ kf_status kfi_hdf5_read_strings(kfi_hdf5 *file, const char *path, const char *na
     kfi_hdf5_enter();
     kf_status status = kfi_hdf5_find(file, path, &object);
     if (status == KF_OK) {
-        status = H5Aexists(object, name) > 0 ? add_names(file, object, name, &all)
-                                             : add_parts(file, object, path, name, &all);
-        H5Oclose(object);
+        status = kfi_h5.Aexists(object, name) > 0 ? add_names(file, object, name, &all)
+                                                  : add_parts(file, object, path, name, &all);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     if (status == KF_OK) *strings = kfi_strings_new((const char *const *)all.items, all.count);
@@ -209,15 +209,15 @@ kf_status kfi_hdf5_read_integer(kfi_hdf5 *file, const char *path, const char *na
     kf_status status = find_with(file, path, name, &object);
     if (status == KF_OK) {
         status = open_attribute(file, object, name, &attribute);
-        const bool integer = H5Tget_class(attribute.type) == H5T_INTEGER &&
-                             H5Tget_size(attribute.type) <= 8 && attribute.count == 1;
+        const bool integer = kfi_h5.Tget_class(attribute.type) == H5T_INTEGER &&
+                             kfi_h5.Tget_size(attribute.type) <= 8 && attribute.count == 1;
         if (status == KF_OK && !integer)
             status = kfi_fail(KF_INVALID, "%s: the attribute '%s' of '%s' is not one integer",
                               file->path, name, path);
-        if (status == KF_OK && H5Aread(attribute.id, H5T_NATIVE_INT64, value) < 0)
+        if (status == KF_OK && kfi_h5.Aread(attribute.id, *kfi_h5.T_NATIVE_INT64_g, value) < 0)
             status = kfi_hdf5_refused(file, name, "read this attribute");
         close_opened(&attribute);
-        H5Oclose(object);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return status;
@@ -231,13 +231,13 @@ static bool is_ascii(const char *text) {
 
 /* Strings of `bytes` each, NULLPAD; H5T_VARIABLE: of any length. */
 static hid_t string_type(size_t bytes, bool ascii) {
-    const hid_t type = H5Tcopy(H5T_C_S1);
+    const hid_t type = kfi_h5.Tcopy(*kfi_h5.T_C_S1_g);
     if (type < 0) return type;
-    if (H5Tset_size(type, bytes) >= 0 &&
-        H5Tset_strpad(type, bytes == H5T_VARIABLE ? H5T_STR_NULLTERM : H5T_STR_NULLPAD) >= 0 &&
-        H5Tset_cset(type, ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8) >= 0)
+    if (kfi_h5.Tset_size(type, bytes) >= 0 &&
+        kfi_h5.Tset_strpad(type, bytes == H5T_VARIABLE ? H5T_STR_NULLTERM : H5T_STR_NULLPAD) >= 0 &&
+        kfi_h5.Tset_cset(type, ascii ? H5T_CSET_ASCII : H5T_CSET_UTF8) >= 0)
         return type;
-    H5Tclose(type);
+    kfi_h5.Tclose(type);
     return H5I_INVALID_HID;
 }
 
@@ -246,13 +246,13 @@ static kf_status write_attribute(kfi_hdf5 *file, hid_t object, const char *name,
                                  hid_t space, const void *data) {
     hid_t id = H5I_INVALID_HID;
     if (type >= 0 && space >= 0)
-        id = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    const bool written = id >= 0 && (!data || H5Awrite(id, type, data) >= 0);
+        id = kfi_h5.Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const bool written = id >= 0 && (!data || kfi_h5.Awrite(id, type, data) >= 0);
     const kf_status status =
         written ? kfi_hdf5_check_disk(file) : kfi_hdf5_refused(file, name, "write this attribute");
-    if (id >= 0) H5Aclose(id);
-    if (type >= 0) H5Tclose(type);
-    if (space >= 0) H5Sclose(space);
+    if (id >= 0) kfi_h5.Aclose(id);
+    if (type >= 0) kfi_h5.Tclose(type);
+    if (space >= 0) kfi_h5.Sclose(space);
     return status;
 }
 
@@ -261,7 +261,7 @@ static kf_status write_string(kfi_hdf5 *file, hid_t object, const char *name, co
     const bool fits = bytes <= FIXED_BYTES;
     const size_t size = fits ? bytes + !bytes : H5T_VARIABLE; /* HDF5 has no strings of 0 bytes */
     return write_attribute(file, object, name, string_type(size, is_ascii(text)),
-                           H5Screate(H5S_SCALAR), fits ? (const void *)text : &text);
+                           kfi_h5.Screate(H5S_SCALAR), fits ? (const void *)text : &text);
 }
 
 kf_status kfi_hdf5_write_string(kfi_hdf5 *file, const char *path, const char *name,
@@ -272,7 +272,7 @@ kf_status kfi_hdf5_write_string(kfi_hdf5 *file, const char *path, const char *na
     if (status == KF_OK) status = kfi_hdf5_find(file, path, &object);
     if (status == KF_OK) {
         status = kfi_within(write_string(file, object, name, text), "%s: ", path);
-        H5Oclose(object);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return status;
@@ -287,12 +287,13 @@ typedef struct name_list {
 
 static kf_status write_list(kfi_hdf5 *file, hid_t object, const char *name, name_list list) {
     const hsize_t dims[1] = {(hsize_t)list.count};
-    const hid_t space = H5Screate_simple(1, dims, NULL);
+    const hid_t space = kfi_h5.Screate_simple(1, dims, NULL);
     if (list.count == 0)
-        return write_attribute(file, object, name, H5Tcopy(H5T_IEEE_F64LE), space, NULL);
+        return write_attribute(file, object, name, kfi_h5.Tcopy(*kfi_h5.T_IEEE_F64LE_g), space,
+                               NULL);
     char *bytes = kfi_alloc((size_t)list.count, list.longest);
     if (!bytes) {
-        if (space >= 0) H5Sclose(space);
+        if (space >= 0) kfi_h5.Sclose(space);
         return KF_MEMORY;
     }
     for (int64_t i = 0; i < list.count; i++)
@@ -344,7 +345,7 @@ kf_status kfi_hdf5_write_strings(kfi_hdf5 *file, const char *path, const char *n
     if (status == KF_OK) status = kfi_hdf5_find(file, path, &object);
     if (status == KF_OK) {
         status = kfi_within(write_lists(file, object, name, list), "%s: ", path);
-        H5Oclose(object);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return status;

@@ -33,7 +33,7 @@ static void note_error(kfi_disk *disk) {
 
 static H5FD_t *disk_open(const char *name, unsigned flags, hid_t access, haddr_t max_address) {
     (void)name, (void)max_address;
-    const disk_info *info = H5Pget_driver_info(access);
+    const disk_info *info = kfi_h5.Pget_driver_info(access);
     if (!info) return NULL;
     disk_file *file = kfi_alloc(1, sizeof *file);
     const off_t bytes = lseek(info->disk->fd, 0, SEEK_END);
@@ -158,11 +158,11 @@ static const H5FD_class_t disk_driver = {
 
 hid_t kfi_disk_access(kfi_disk *disk) {
     static hid_t driver = H5I_INVALID_HID; /* written under hdf5_file.c's lock */
-    if (H5Iget_type(driver) != H5I_VFL) driver = H5FDregister(&disk_driver);
-    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (kfi_h5.Iget_type(driver) != H5I_VFL) driver = kfi_h5.FDregister(&disk_driver);
+    const hid_t access = kfi_h5.Pcreate(*kfi_h5.P_CLS_FILE_ACCESS_ID_g);
     if (driver < 0 || access < 0) return H5I_INVALID_HID;
     const disk_info info = {disk};
-    if (H5Pset_driver(access, driver, &info) >= 0) return access;
-    H5Pclose(access);
+    if (kfi_h5.Pset_driver(access, driver, &info) >= 0) return access;
+    kfi_h5.Pclose(access);
     return H5I_INVALID_HID;
 }

@@ -17,12 +17,12 @@ static void *printer_data;
 
 void kfi_hdf5_enter(void) {
     pthread_mutex_lock(&lock);
-    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    kfi_h5.Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
+    kfi_h5.Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
 void kfi_hdf5_leave(void) {
-    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    kfi_h5.Eset_auto2(H5E_DEFAULT, printer, printer_data);
     pthread_mutex_unlock(&lock);
 }
 
@@ -35,13 +35,14 @@ static herr_t take_innermost(unsigned depth, const H5E_error2_t *error, void *da
     reason *why = data;
     if (depth || !error->desc) return 0;
     strncpy(why->text, error->desc, sizeof why->text - 1);
-    why->no_memory = error->maj_num == H5E_RESOURCE && error->min_num == H5E_NOSPACE;
+    why->no_memory =
+        error->maj_num == *kfi_h5.E_RESOURCE_g && error->min_num == *kfi_h5.E_NOSPACE_g;
     return 0;
 }
 
 static reason library_reason(void) {
     reason why = {0};
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &why);
+    kfi_h5.Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &why);
     return why;
 }
 
@@ -84,19 +85,20 @@ kf_status kfi_hdf5_check_writing(const kfi_hdf5 *file) {
 const char *kfi_hdf5_path(const kfi_hdf5 *file) { return file->path; }
 
 static kf_status close_id(kfi_hdf5 *file) {
-    if (file->id < 0) return KF_OK;
     kfi_hdf5_close_datasets(file);
-    const herr_t closed = H5Fclose(file->id);
+    const herr_t closed = kfi_h5.Fclose(file->id);
     file->id = H5I_INVALID_HID;
     return closed < 0 ? kfi_hdf5_refused(file, NULL, "close the file") : KF_OK;
 }
 
 void kfi_hdf5_close(kfi_hdf5 *file) {
     if (!file) return;
-    kfi_hdf5_enter();
-    if (file->writing && !file->disk.error) file->disk.error = ECANCELED; /* spare the writing */
-    close_id(file);
-    kfi_hdf5_leave();
+    if (file->id >= 0) {
+        kfi_hdf5_enter();
+        if (file->writing && !file->disk.error) file->disk.error = ECANCELED; /* spare writing */
+        close_id(file);
+        kfi_hdf5_leave();
+    }
     if (!file->writing && file->disk.fd >= 0) close(file->disk.fd);
     kfi_atomic_abandon(&file->atomic);
     kfi_free(file->path);
@@ -129,17 +131,26 @@ static kf_status open_disk(kfi_hdf5 *file) {
     return KF_OK;
 }
 
+static kf_status load_library(const kfi_hdf5 *file) {
+    pthread_mutex_lock(&lock);
+    const kf_status status = kfi_hdf5_load();
+    pthread_mutex_unlock(&lock);
+    return kfi_within(status, "cannot %s '%s': ", file->writing ? "write" : "open", file->path);
+}
+
 static kf_status open_id(kfi_hdf5 *file) {
+    const kf_status loaded = load_library(file);
+    if (loaded != KF_OK) return loaded;
     kfi_hdf5_enter();
     const hid_t access = kfi_disk_access(&file->disk);
     if (access >= 0)
-        file->id = file->writing ? H5Fcreate(file->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)
-                                 : H5Fopen(file->path, H5F_ACC_RDONLY, access);
+        file->id = file->writing ? kfi_h5.Fcreate(file->path, H5F_ACC_TRUNC, H5P_DEFAULT, access)
+                                 : kfi_h5.Fopen(file->path, H5F_ACC_RDONLY, access);
     const kf_status status = file->id >= 0 ? KF_OK
                              : file->writing
                                  ? kfi_hdf5_refused(file, NULL, "create the file")
                                  : kfi_hdf5_refused(file, NULL, "read it as an HDF5 file");
-    if (access >= 0) H5Pclose(access);
+    if (access >= 0) kfi_h5.Pclose(access);
     kfi_hdf5_leave();
     return status;
 }

@@ -1,4 +1,4 @@
-/* HDF5 files: the only file of kf that knows the HDF5 library. One lock stands around every call
+/* HDF5 files: what kf sees of them and of the HDF5 library. One lock stands around every call
  * (Debian's library is not thread-safe). What is read is checked: hard links only, no external
  * storage or virtual datasets, no unknown filters, declared sizes against a budget, before any
  * allocation. Messages name the file and the object. */

@@ -120,27 +120,29 @@ static herr_t keep_as_is(hid_t from, hid_t to, H5T_cdata_t *conversion, size_t c
     (void)transfer;
     if (conversion->command != H5T_CONV_INIT) return 0;
     conversion->need_bkg = H5T_BKG_NO;
-    return H5Tget_size(to) == ELEMENT && H5Tis_variable_str(from) > 0 ? 0 : -1;
+    return kfi_h5.Tget_size(to) == ELEMENT && kfi_h5.Tis_variable_str(from) > 0 ? 0 : -1;
 }
 
 static kf_status read_elements(kfi_hdf5 *file, hid_t attribute, hid_t type, const char *name,
                                void *elements) {
-    const hid_t raw = H5Tcreate(H5T_OPAQUE, ELEMENT);
-    const bool known = raw >= 0 && H5Tregister(H5T_PERS_SOFT, "kf_raw", type, raw, keep_as_is) >= 0;
-    const bool read = known && H5Aread(attribute, raw, elements) >= 0;
+    const hid_t raw = kfi_h5.Tcreate(H5T_OPAQUE, ELEMENT);
+    const bool known =
+        raw >= 0 && kfi_h5.Tregister(H5T_PERS_SOFT, "kf_raw", type, raw, keep_as_is) >= 0;
+    const bool read = known && kfi_h5.Aread(attribute, raw, elements) >= 0;
     const kf_status status = read ? KF_OK : kfi_hdf5_refused(file, name, "read this attribute");
-    if (known) H5Tunregister(H5T_PERS_SOFT, "kf_raw", type, raw, keep_as_is);
-    if (raw >= 0) H5Tclose(raw);
+    if (known) kfi_h5.Tunregister(H5T_PERS_SOFT, "kf_raw", type, raw, keep_as_is);
+    if (raw >= 0) kfi_h5.Tclose(raw);
     return status;
 }
 
 static kf_status find_base(heap *from) {
     size_t address_bytes = 0, size_bytes = 0;
     hsize_t base = 0;
-    const hid_t creation = H5Fget_create_plist(from->file->id);
-    const bool known = creation >= 0 && H5Pget_sizes(creation, &address_bytes, &size_bytes) >= 0 &&
-                       H5Pget_userblock(creation, &base) >= 0;
-    if (creation >= 0) H5Pclose(creation);
+    const hid_t creation = kfi_h5.Fget_create_plist(from->file->id);
+    const bool known = creation >= 0 &&
+                       kfi_h5.Pget_sizes(creation, &address_bytes, &size_bytes) >= 0 &&
+                       kfi_h5.Pget_userblock(creation, &base) >= 0;
+    if (creation >= 0) kfi_h5.Pclose(creation);
     if (!known || address_bytes != ADDRESS_AND_SIZE || size_bytes != ADDRESS_AND_SIZE ||
         base > (hsize_t)from->file->disk.bytes)
         return damaged(from, "addresses of an unusual size");

@@ -1,4 +1,4 @@
-/* What the hdf5_*.c files share, and the only place that includes the HDF5 library.
+/* What the hdf5_*.c files share. hdf5_library.c loads the HDF5 library,
  * hdf5_disk.c moves bytes, hdf5_file.c opens and closes, hdf5_object.c walks paths, hdf5_dataset.c
  * opens and checks datasets, hdf5_rows.c reads and writes them, hdf5_attribute.c and
  * hdf5_heap.c attributes. */
@@ -7,8 +7,8 @@
 
 #include "io/atomic_file.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_library.h"
 
-#include <hdf5.h>
 #include <time.h>
 
 /* The file as the operating system has it. HDF5's view of it is the driver in hdf5_disk.c. */
@@ -45,7 +45,8 @@ struct kfi_hdf5 {
     int64_t n_uses;
 };
 
-/* Around every group of calls into the library: takes the lock, silences its error printing. */
+/* Around every group of calls into the library: takes the lock, silences its error printing. Only
+ * once a file was opened. */
 void kfi_hdf5_enter(void);
 void kfi_hdf5_leave(void);
 

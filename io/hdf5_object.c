@@ -45,30 +45,31 @@ static kf_status step(kfi_hdf5 *file, const char *path, const char *end, const c
                       hid_t group, hid_t *next) {
     const int shown = (int)(end - path);
     H5L_info_t link;
-    if (H5Iget_type(group) != H5I_GROUP || H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
+    if (kfi_h5.Iget_type(group) != H5I_GROUP ||
+        kfi_h5.Lget_info(group, name, &link, H5P_DEFAULT) < 0)
         return kfi_fail(KF_INVALID, "%s: there is no '%.*s' in the file", file->path, shown, path);
     if (link.type != H5L_TYPE_HARD)
         return kfi_fail(KF_INVALID, "%s: '%.*s' is %s, which is not followed", file->path, shown,
                         path, link_name(link.type));
-    *next = H5Oopen(group, name, H5P_DEFAULT);
+    *next = kfi_h5.Oopen(group, name, H5P_DEFAULT);
     return *next < 0 ? kfi_hdf5_refused(file, path, "open it") : KF_OK;
 }
 
 kf_status kfi_hdf5_find(kfi_hdf5 *file, const char *path, hid_t *object) {
     if (file->id < 0) return kfi_fail(KF_USAGE, "%s: the file is closed", file->path);
-    *object = H5Oopen(file->id, "/", H5P_DEFAULT);
+    *object = kfi_h5.Oopen(file->id, "/", H5P_DEFAULT);
     if (*object < 0) return kfi_hdf5_refused(file, "/", "open it");
     char name[MAX_NAME_BYTES];
     const char *at = path;
     for (const char *end; (end = next_part(at, name)); at = end) {
         hid_t next = H5I_INVALID_HID;
         const kf_status status = step(file, path, end, name, *object, &next);
-        H5Oclose(*object);
+        kfi_h5.Oclose(*object);
         *object = next;
         if (status != KF_OK) return status;
     }
     if (!at[strspn(at, "/")]) return KF_OK;
-    H5Oclose(*object);
+    kfi_h5.Oclose(*object);
     *object = H5I_INVALID_HID;
     return kfi_fail(KF_INVALID, "%s: a name is longer than %d bytes", file->path,
                     MAX_NAME_BYTES - 1);
@@ -79,8 +80,8 @@ static H5I_type_t kind_at(kfi_hdf5 *file, const char *path) {
     kfi_hdf5_enter();
     H5I_type_t type = H5I_BADID;
     if (kfi_hdf5_find(file, path, &object) == KF_OK) {
-        type = H5Iget_type(object);
-        H5Oclose(object);
+        type = kfi_h5.Iget_type(object);
+        kfi_h5.Oclose(object);
     }
     kfi_hdf5_leave();
     return type;
@@ -135,7 +136,7 @@ static herr_t keep_all(hid_t group, const char *name, const H5L_info_t *link, vo
     H5O_info_t about;
     const bool is_group =
         link->type == H5L_TYPE_HARD &&
-        H5Oget_info_by_name2(group, name, &about, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
+        kfi_h5.Oget_info_by_name2(group, name, &about, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
         about.type == H5O_TYPE_GROUP;
     return is_group && !too_deep(name) ? 0 : keep(all, name);
 }
@@ -152,13 +153,13 @@ static herr_t keep_dataset(hid_t group, const char *name, const H5L_info_t *link
         all->status = kfi_fail(KF_INVALID, "%s: '%s' has groups more than %d deep", all->file->path,
                                all->group, MAX_DEPTH);
     if (all->status != KF_OK) return -1;
-    const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    const hid_t object = kfi_h5.Oopen(group, name, H5P_DEFAULT);
     if (object < 0) {
         all->status = kfi_hdf5_refused(all->file, name, "open it");
         return -1;
     }
-    const H5I_type_t type = H5Iget_type(object);
-    H5Oclose(object);
+    const H5I_type_t type = kfi_h5.Iget_type(object);
+    kfi_h5.Oclose(object);
     return type == H5I_DATASET ? keep(all, name) : 0;
 }
 
@@ -167,16 +168,17 @@ static kf_status gather(gathering *all, H5L_iterate_t keep_link, kfi_strings **n
     hid_t object;
     kf_status status = kfi_hdf5_find(all->file, all->group, &object);
     if (status != KF_OK) return status;
-    if (H5Iget_type(object) != H5I_GROUP)
+    if (kfi_h5.Iget_type(object) != H5I_GROUP)
         status = kfi_fail(KF_INVALID, "%s: '%s' is not a group", all->file->path, all->group);
     const herr_t done =
         status != KF_OK ? 0
-        : keep_link     ? H5Lvisit(object, H5_INDEX_NAME, H5_ITER_INC, keep_link, all)
-                        : H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, NULL, keep_hard_link, all);
+        : keep_link
+            ? kfi_h5.Lvisit(object, H5_INDEX_NAME, H5_ITER_INC, keep_link, all)
+            : kfi_h5.Literate(object, H5_INDEX_NAME, H5_ITER_INC, NULL, keep_hard_link, all);
     if (status == KF_OK) status = all->status;
     if (status == KF_OK && done < 0) status = kfi_hdf5_refused(all->file, all->group, "list it");
     if (status == KF_OK) *names = kfi_strings_new((const char *const *)all->names, all->count);
-    H5Oclose(object);
+    kfi_h5.Oclose(object);
     return status == KF_OK && !*names ? KF_MEMORY : status;
 }
 
@@ -206,10 +208,10 @@ kf_status kfi_hdf5_list_everything(kfi_hdf5 *file, const char *group, kfi_string
 
 /* Without times of creation, so that the same content gives the same bytes. */
 static hid_t make_one(hid_t parent, const char *name) {
-    const hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
-    if (creation < 0 || H5Pset_obj_track_times(creation, false) < 0) return H5I_INVALID_HID;
-    const hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
-    H5Pclose(creation);
+    const hid_t creation = kfi_h5.Pcreate(*kfi_h5.P_CLS_GROUP_CREATE_ID_g);
+    if (creation < 0 || kfi_h5.Pset_obj_track_times(creation, false) < 0) return H5I_INVALID_HID;
+    const hid_t group = kfi_h5.Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
+    kfi_h5.Pclose(creation);
     return group;
 }
 
@@ -217,19 +219,19 @@ static hid_t make_one(hid_t parent, const char *name) {
 static kf_status make_groups(kfi_hdf5 *file, const char *path, bool whole) {
     kf_status status = kfi_hdf5_check_writing(file);
     if (status != KF_OK) return status;
-    hid_t group = H5Oopen(file->id, "/", H5P_DEFAULT);
+    hid_t group = kfi_h5.Oopen(file->id, "/", H5P_DEFAULT);
     char name[MAX_NAME_BYTES];
     const char *at = path;
     for (const char *end; group >= 0 && (end = next_part(at, name)); at = end) {
         if (!whole && !end[strspn(end, "/")]) break;
-        const hid_t next = H5Lexists(group, name, H5P_DEFAULT) > 0
-                               ? H5Gopen2(group, name, H5P_DEFAULT)
+        const hid_t next = kfi_h5.Lexists(group, name, H5P_DEFAULT) > 0
+                               ? kfi_h5.Gopen2(group, name, H5P_DEFAULT)
                                : make_one(group, name);
-        H5Oclose(group);
+        kfi_h5.Oclose(group);
         group = next;
     }
     if (group < 0) return kfi_hdf5_refused(file, path, "make the group");
-    H5Oclose(group);
+    kfi_h5.Oclose(group);
     return kfi_hdf5_check_disk(file);
 }
 

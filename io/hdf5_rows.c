@@ -16,15 +16,15 @@ static bool select_rows(const kfi_hdf5_dataset *dataset, int64_t start, int64_t 
     if (dataset->shape.rank == 0) return true;
     hsize_t first[KF_MAX_RANK] = {(hsize_t)start}, dims[KF_MAX_RANK] = {(hsize_t)rows};
     for (int i = 1; i < dataset->shape.rank; i++) dims[i] = (hsize_t)dataset->shape.dims[i];
-    *in_file = H5Dget_space(dataset->id);
-    *in_memory = H5Screate_simple(dataset->shape.rank, dims, NULL);
+    *in_file = kfi_h5.Dget_space(dataset->id);
+    *in_memory = kfi_h5.Screate_simple(dataset->shape.rank, dims, NULL);
     return *in_file >= 0 && *in_memory >= 0 &&
-           H5Sselect_hyperslab(*in_file, H5S_SELECT_SET, first, NULL, dims, NULL) >= 0;
+           kfi_h5.Sselect_hyperslab(*in_file, H5S_SELECT_SET, first, NULL, dims, NULL) >= 0;
 }
 
 static void close_selection(hid_t in_file, hid_t in_memory) {
-    if (in_file > 0) H5Sclose(in_file); /* H5S_ALL is 0 */
-    if (in_memory > 0) H5Sclose(in_memory);
+    if (in_file > 0) kfi_h5.Sclose(in_file); /* H5S_ALL is 0 */
+    if (in_memory > 0) kfi_h5.Sclose(in_memory);
 }
 
 static kf_status check_uint64(kfi_hdf5 *file, const kfi_hdf5_dataset *dataset, int64_t start,
@@ -50,7 +50,8 @@ static kf_status read_native(kfi_hdf5 *file, const char *path, int64_t start, in
     if (status == KF_OK) {
         hid_t in_file, in_memory;
         if (!select_rows(dataset, start, rows, &in_file, &in_memory) ||
-            H5Dread(dataset->id, dataset->memory_type, in_memory, in_file, H5P_DEFAULT, out) < 0)
+            kfi_h5.Dread(dataset->id, dataset->memory_type, in_memory, in_file, H5P_DEFAULT, out) <
+                0)
             status = kfi_hdf5_refused(file, path, "read its data");
         close_selection(in_file, in_memory);
         const kf_status unchanged = kfi_hdf5_check_unchanged(file);
@@ -112,23 +113,23 @@ kf_status kfi_hdf5_read(kfi_hdf5 *file, const char *path, int64_t start, int64_t
 static hid_t file_type(kf_dtype dtype) {
     switch (dtype) {
     case KF_FLOAT32:
-        return H5T_IEEE_F32LE;
+        return *kfi_h5.T_IEEE_F32LE_g;
     case KF_FLOAT64:
-        return H5T_IEEE_F64LE;
+        return *kfi_h5.T_IEEE_F64LE_g;
     case KF_INT8:
-        return H5T_STD_I8LE;
+        return *kfi_h5.T_STD_I8LE_g;
     case KF_UINT8:
-        return H5T_STD_U8LE;
+        return *kfi_h5.T_STD_U8LE_g;
     case KF_INT16:
-        return H5T_STD_I16LE;
+        return *kfi_h5.T_STD_I16LE_g;
     case KF_UINT16:
-        return H5T_STD_U16LE;
+        return *kfi_h5.T_STD_U16LE_g;
     case KF_INT32:
-        return H5T_STD_I32LE;
+        return *kfi_h5.T_STD_I32LE_g;
     case KF_UINT32:
-        return H5T_STD_U32LE;
+        return *kfi_h5.T_STD_U32LE_g;
     case KF_INT64:
-        return H5T_STD_I64LE;
+        return *kfi_h5.T_STD_I64LE_g;
     case KF_N_DTYPES:
         break;
     }
@@ -147,15 +148,15 @@ static kf_status check_new(kfi_hdf5 *file, const char *path, kf_dtype dtype,
 /* A chunk that is not written whole must not take stale memory along, so only contiguous datasets
  * go without fill values. */
 static hid_t creation_for(const kf_shape *shape, int64_t chunk_rows) {
-    const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    const hid_t creation = kfi_h5.Pcreate(*kfi_h5.P_CLS_DATASET_CREATE_ID_g);
     if (creation < 0) return creation;
     hsize_t chunk[KF_MAX_RANK] = {(hsize_t)chunk_rows};
     for (int i = 1; i < shape->rank; i++) chunk[i] = shape->dims[i] ? (hsize_t)shape->dims[i] : 1;
-    const bool made = H5Pset_obj_track_times(creation, false) >= 0 &&
-                      (chunk_rows ? H5Pset_chunk(creation, shape->rank, chunk)
-                                  : H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER)) >= 0;
+    const bool made = kfi_h5.Pset_obj_track_times(creation, false) >= 0 &&
+                      (chunk_rows ? kfi_h5.Pset_chunk(creation, shape->rank, chunk)
+                                  : kfi_h5.Pset_fill_time(creation, H5D_FILL_TIME_NEVER)) >= 0;
     if (made) return creation;
-    H5Pclose(creation);
+    kfi_h5.Pclose(creation);
     return H5I_INVALID_HID;
 }
 
@@ -165,14 +166,14 @@ static hid_t create(kfi_hdf5 *file, const char *path, kf_dtype dtype, const kf_s
     for (int i = 0; i < shape->rank; i++) dims[i] = most[i] = (hsize_t)shape->dims[i];
     if (chunk_rows) most[0] = H5S_UNLIMITED;
     const hid_t space =
-        shape->rank ? H5Screate_simple(shape->rank, dims, most) : H5Screate(H5S_SCALAR);
+        shape->rank ? kfi_h5.Screate_simple(shape->rank, dims, most) : kfi_h5.Screate(H5S_SCALAR);
     const hid_t creation = creation_for(shape, chunk_rows);
     hid_t id = H5I_INVALID_HID;
     if (space >= 0 && creation >= 0)
-        id =
-            H5Dcreate2(file->id, path, file_type(dtype), space, H5P_DEFAULT, creation, H5P_DEFAULT);
-    if (space >= 0) H5Sclose(space);
-    if (creation >= 0) H5Pclose(creation);
+        id = kfi_h5.Dcreate2(file->id, path, file_type(dtype), space, H5P_DEFAULT, creation,
+                             H5P_DEFAULT);
+    if (space >= 0) kfi_h5.Sclose(space);
+    if (creation >= 0) kfi_h5.Pclose(creation);
     return id;
 }
 
@@ -185,10 +186,10 @@ kf_status kfi_hdf5_write(kfi_hdf5 *file, const char *path, kf_dtype dtype, const
     if (status == KF_OK) {
         const hid_t id = create(file, path, dtype, shape, 0);
         if (id < 0 ||
-            (kfi_shape_count(shape) > 0 &&
-             H5Dwrite(id, kfi_hdf5_native_type(dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+            (kfi_shape_count(shape) > 0 && kfi_h5.Dwrite(id, kfi_hdf5_native_type(dtype), H5S_ALL,
+                                                         H5S_ALL, H5P_DEFAULT, data) < 0))
             status = kfi_hdf5_refused(file, path, "write it");
-        if (id >= 0) H5Dclose(id);
+        if (id >= 0) kfi_h5.Dclose(id);
         if (status == KF_OK) status = kfi_hdf5_check_disk(file);
     }
     kfi_hdf5_leave();
@@ -208,7 +209,7 @@ kf_status kfi_hdf5_make_dataset(kfi_hdf5 *file, const char *path, kf_dtype dtype
     if (status == KF_OK) {
         const hid_t id = create(file, path, dtype, &initial, chunk_rows);
         if (id < 0) status = kfi_hdf5_refused(file, path, "make the dataset");
-        if (id >= 0) H5Dclose(id);
+        if (id >= 0) kfi_h5.Dclose(id);
     }
     kfi_hdf5_leave();
     return status;
@@ -221,7 +222,7 @@ static kf_status make_room(kfi_hdf5 *file, kfi_hdf5_dataset *dataset, int64_t ro
                         dataset->path, (long long)dataset->shape.dims[0], (long long)rows);
     hsize_t dims[KF_MAX_RANK] = {(hsize_t)rows};
     for (int i = 1; i < dataset->shape.rank; i++) dims[i] = (hsize_t)dataset->shape.dims[i];
-    if (H5Dset_extent(dataset->id, dims) < 0)
+    if (kfi_h5.Dset_extent(dataset->id, dims) < 0)
         return kfi_hdf5_refused(file, dataset->path, "make it longer");
     dataset->shape.dims[0] = rows;
     return KF_OK;
@@ -240,8 +241,8 @@ static kf_status write_used(kfi_hdf5 *file, kfi_hdf5_dataset *dataset, int64_t s
         return status;
     hid_t in_file, in_memory;
     if (!select_rows(dataset, start, rows, &in_file, &in_memory) ||
-        H5Dwrite(dataset->id, kfi_hdf5_native_type(dtype), in_memory, in_file, H5P_DEFAULT, data) <
-            0)
+        kfi_h5.Dwrite(dataset->id, kfi_hdf5_native_type(dtype), in_memory, in_file, H5P_DEFAULT,
+                      data) < 0)
         status = kfi_hdf5_refused(file, dataset->path, "write its data");
     close_selection(in_file, in_memory);
     return status == KF_OK ? kfi_hdf5_check_disk(file) : status;

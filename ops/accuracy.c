@@ -63,7 +63,7 @@ const kfi_op KFI_OP(binary_accuracy) = {
     .infer = kfi_infer_target_score,
     .stages = {{binary, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(categorical_accuracy) = {
@@ -71,7 +71,7 @@ const kfi_op KFI_OP(categorical_accuracy) = {
     .infer = kfi_infer_target_score,
     .stages = {{categorical, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(sparse_categorical_accuracy) = {
@@ -79,5 +79,5 @@ const kfi_op KFI_OP(sparse_categorical_accuracy) = {
     .infer = kfi_infer_label_score,
     .stages = {{sparse_categorical, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = sparse_examples,
+    .examples = KFI_EXAMPLES(sparse_examples),
 };

@@ -248,12 +248,12 @@ static const kfi_example gradient_examples[] = {
     {                                                                                              \
         .name = #op, .attributes_size = bytes, .infer = kfi_infer_same_1,                          \
         .stages = {{op, kfi_element_tiles}}, .gradient = derivative, .cost = cost_,                \
-        .examples = examples_, .in_place = {1}, KFI_ELEMENT_WISE,                                  \
+        .examples = KFI_EXAMPLES(examples_), .in_place = {1}, KFI_ELEMENT_WISE,                    \
     }
 #define CHAIN(op, bytes, cost_, examples_)                                                         \
     {                                                                                              \
         .name = #op, .attributes_size = bytes, .infer = kfi_infer_same_2,                          \
-        .stages = {{op, kfi_element_tiles}}, .cost = cost_, .examples = examples_,                 \
+        .stages = {{op, kfi_element_tiles}}, .cost = cost_, .examples = KFI_EXAMPLES(examples_),   \
         .in_place = {1}, KFI_ELEMENT_WISE,                                                         \
     }
 

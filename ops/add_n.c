@@ -50,7 +50,7 @@ const kfi_op KFI_OP(add_n) = {
     .stages = {{add_n, kfi_element_tiles}},
     .gradient = gradient,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
     KFI_ELEMENT_WISE,
 };

@@ -39,7 +39,7 @@ const kfi_op KFI_OP(affine) = {
     .stages = {{affine, kfi_element_tiles}},
     .gradient = gradient,
     .cost = kfi_cheap_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
     KFI_ELEMENT_WISE,
 };

@@ -75,5 +75,5 @@ const kfi_op KFI_OP(any_not_equal) = {
     .infer = infer,
     .stages = {{any_not_equal, tiles}},
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

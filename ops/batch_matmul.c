@@ -141,5 +141,5 @@ const kfi_op KFI_OP(batch_matmul) = {
     .stages = {{multiply, tiles}},
     .gradient = derive,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

@@ -215,7 +215,7 @@ const kfi_op KFI_OP(batch_norm) = {
     .scratch = scratch_sums,
     .tile_scratch = channel_floats,
     .cost = cost_forward,
-    .examples = batch_norm_examples,
+    .examples = KFI_EXAMPLES(batch_norm_examples),
     .region = region_batch_norm,
 };
 
@@ -227,7 +227,7 @@ const kfi_op KFI_OP(batch_norm_inference) = {
     .gradient = derive_inference,
     .tile_scratch = channel_floats,
     .cost = cost_forward,
-    .examples = inference_examples,
+    .examples = KFI_EXAMPLES(inference_examples),
     .in_place = {1},
     .region = region_inference,
 };

@@ -178,7 +178,7 @@ const kfi_op KFI_OP(batch_norm_gradient) = {
                {combine, kfi_norm_lines}},
     .scratch = scratch_gradient,
     .cost = cost_gradient,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .region = region_gradient,
 };
 
@@ -191,6 +191,6 @@ const kfi_op KFI_OP(batch_norm_inference_gradient) = {
                {combine, kfi_norm_lines}},
     .scratch = scratch_gradient,
     .cost = cost_gradient,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .region = region_gradient,
 };

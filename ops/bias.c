@@ -128,7 +128,7 @@ const kfi_op KFI_OP(bias_add) = {
     .stages = {{add_bias, kfi_element_tiles}},
     .gradient = derive_bias_add,
     .cost = kfi_cheap_cost,
-    .examples = bias_add_examples,
+    .examples = KFI_EXAMPLES(bias_add_examples),
     .in_place = {1},
     KFI_ELEMENT_WISE,
 };
@@ -141,5 +141,5 @@ const kfi_op KFI_OP(bias_gradient) = {
     .scratch = scratch_gradient,
     .tile_scratch = tile_scratch_gradient,
     .cost = cost_bias_gradient,
-    .examples = bias_gradient_examples,
+    .examples = KFI_EXAMPLES(bias_gradient_examples),
 };

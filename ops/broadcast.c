@@ -162,7 +162,7 @@ const kfi_op KFI_OP(broadcast_to) = {
     .stages = {{broadcast, kfi_element_tiles}},
     .gradient = derive_broadcast_to,
     .cost = kfi_copy_cost,
-    .examples = broadcast_to_examples,
+    .examples = KFI_EXAMPLES(broadcast_to_examples),
     .region = kfi_element_region,
 };
 
@@ -175,5 +175,5 @@ const kfi_op KFI_OP(sum_to) = {
     .scratch = scratch_sum,
     .tile_scratch = tile_scratch_sum,
     .cost = cost_sum,
-    .examples = sum_to_examples,
+    .examples = KFI_EXAMPLES(sum_to_examples),
 };

@@ -67,5 +67,5 @@ const kfi_op KFI_OP(cast) = {
     .stages = {{cast, kfi_element_tiles}},
     .gradient = gradient,
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

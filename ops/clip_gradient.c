@@ -69,6 +69,6 @@ const kfi_op KFI_OP(clip_gradient) = {
     .infer = infer,
     .stages = {{clip, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
 };

@@ -216,7 +216,7 @@ const kfi_op KFI_OP(concatenate) = {
     .region = kfi_element_region,
     .gradient = derive_concatenate,
     .cost = kfi_copy_cost,
-    .examples = concatenate_examples,
+    .examples = KFI_EXAMPLES(concatenate_examples),
 };
 
 const kfi_op KFI_OP(slice) = {
@@ -227,7 +227,7 @@ const kfi_op KFI_OP(slice) = {
     .region = kfi_element_region,
     .gradient = derive_slice,
     .cost = kfi_copy_cost,
-    .examples = slice_examples,
+    .examples = KFI_EXAMPLES(slice_examples),
 };
 
 const kfi_op KFI_OP(unslice) = {
@@ -238,5 +238,5 @@ const kfi_op KFI_OP(unslice) = {
     .region = kfi_element_region,
     .gradient = derive_unslice,
     .cost = kfi_copy_cost,
-    .examples = unslice_examples,
+    .examples = KFI_EXAMPLES(unslice_examples),
 };

@@ -185,6 +185,6 @@ const kfi_op KFI_OP(conv) = {
     .scratch = scratch_conv,
     .tile_scratch = tile_scratch_conv,
     .cost = cost_conv,
-    .examples = conv_examples,
+    .examples = KFI_EXAMPLES(conv_examples),
     .region = region_conv,
 };

@@ -370,6 +370,6 @@ const kfi_op KFI_OP(conv_data_gradient) = {
     .scratch = scratch_data_gradient,
     .tile_scratch = tile_scratch_data_gradient,
     .cost = cost_data_gradient,
-    .examples = conv_data_gradient_examples,
+    .examples = KFI_EXAMPLES(conv_data_gradient_examples),
     .region = region_data_gradient,
 };

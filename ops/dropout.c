@@ -107,7 +107,7 @@ const kfi_op KFI_OP(dropout) = {
     .stages = {{dropout, kfi_element_tiles}},
     .gradient = gradient,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
     KFI_ELEMENT_WISE,
 };

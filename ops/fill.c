@@ -36,5 +36,5 @@ const kfi_op KFI_OP(fill) = {
     .infer = infer,
     .stages = {{fill, kfi_element_tiles}},
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

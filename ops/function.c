@@ -160,7 +160,7 @@ const kfi_op KFI_OP(function) = {
     .run = run_function,
     .gradient = derive,
     .cost = cost,
-    .examples = function_examples,
+    .examples = KFI_EXAMPLES(function_examples),
 };
 
 const kfi_op KFI_OP(function_gradient) = {
@@ -170,5 +170,5 @@ const kfi_op KFI_OP(function_gradient) = {
     .stages = {{function_gradient, NULL}},
     .run = run_gradient,
     .cost = cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

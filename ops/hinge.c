@@ -147,7 +147,7 @@ const kfi_op KFI_OP(hinge) = {
     .stages = {{hinge, kfi_score_tiles}},
     .gradient = derive_hinge,
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(hinge_gradient) = {
@@ -155,7 +155,7 @@ const kfi_op KFI_OP(hinge_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{hinge_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };
 
@@ -165,7 +165,7 @@ const kfi_op KFI_OP(squared_hinge) = {
     .stages = {{squared_hinge, kfi_score_tiles}},
     .gradient = derive_squared_hinge,
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(squared_hinge_gradient) = {
@@ -173,7 +173,7 @@ const kfi_op KFI_OP(squared_hinge_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{squared_hinge_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };
 
@@ -183,7 +183,7 @@ const kfi_op KFI_OP(categorical_hinge) = {
     .stages = {{categorical_hinge, kfi_score_tiles}},
     .gradient = derive_categorical_hinge,
     .cost = kfi_cheap_score_cost,
-    .examples = class_examples,
+    .examples = KFI_EXAMPLES(class_examples),
 };
 
 const kfi_op KFI_OP(categorical_hinge_gradient) = {
@@ -191,6 +191,6 @@ const kfi_op KFI_OP(categorical_hinge_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{categorical_hinge_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

@@ -62,7 +62,7 @@ const kfi_op KFI_OP(kullback_leibler_divergence) = {
     .stages = {{score, kfi_score_tiles}},
     .gradient = derive,
     .cost = kfi_log_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(kullback_leibler_divergence_gradient) = {
@@ -70,6 +70,6 @@ const kfi_op KFI_OP(kullback_leibler_divergence_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{score_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

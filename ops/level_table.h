@@ -1,5 +1,5 @@
-/* The table of all ops at one SIMD level: registry.c includes this once per level, with KFI_LEVEL
- * and KFI_LEVEL_TABLE defined. No include guard, therefore. */
+/* The table of all ops at one SIMD level: registry.c includes this once per level, examples.c for
+ * its own, with KFI_LEVEL and KFI_LEVEL_TABLE defined. No include guard, therefore. */
 #define KFI_OP_LINE(symbol) extern const kfi_op KFI_OP(symbol);
 #include "ops/op_list.h"
 #undef KFI_OP_LINE

@@ -63,7 +63,7 @@ const kfi_op KFI_OP(logcosh) = {
     .stages = {{score, kfi_score_tiles}},
     .gradient = derive,
     .cost = kfi_log_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(logcosh_gradient) = {
@@ -71,6 +71,6 @@ const kfi_op KFI_OP(logcosh_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{score_gradient, kfi_score_tiles}},
     .cost = kfi_log_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

@@ -170,7 +170,7 @@ const kfi_op KFI_OP(categorical_crossentropy_of_logits) = {
     .stages = {{score, kfi_score_tiles}},
     .gradient = derive,
     .cost = kfi_log_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(categorical_crossentropy_of_logits_gradient) = {
@@ -178,7 +178,7 @@ const kfi_op KFI_OP(categorical_crossentropy_of_logits_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{score_gradient, kfi_score_tiles}},
     .cost = kfi_log_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };
 
 const kfi_op KFI_OP(sparse_categorical_crossentropy_of_logits) = {
@@ -187,7 +187,7 @@ const kfi_op KFI_OP(sparse_categorical_crossentropy_of_logits) = {
     .stages = {{label_score, kfi_score_tiles}},
     .gradient = derive_label,
     .cost = kfi_log_score_cost,
-    .examples = label_examples,
+    .examples = KFI_EXAMPLES(label_examples),
     .index_input = 1,
     .index_of = 1,
     .index_axis = -1,
@@ -198,7 +198,7 @@ const kfi_op KFI_OP(sparse_categorical_crossentropy_of_logits_gradient) = {
     .infer = kfi_infer_label_gradient,
     .stages = {{label_score_gradient, kfi_score_tiles}},
     .cost = kfi_log_score_cost,
-    .examples = label_gradient_examples,
+    .examples = KFI_EXAMPLES(label_gradient_examples),
     .index_input = 2,
     .index_of = 2,
     .index_axis = -1,
@@ -210,7 +210,7 @@ const kfi_op KFI_OP(binary_crossentropy_of_logits) = {
     .stages = {{binary_score, kfi_score_tiles}},
     .gradient = derive_binary,
     .cost = kfi_log_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(binary_crossentropy_of_logits_gradient) = {
@@ -218,5 +218,5 @@ const kfi_op KFI_OP(binary_crossentropy_of_logits_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{binary_score_gradient, kfi_score_tiles}},
     .cost = kfi_log_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

@@ -89,7 +89,7 @@ const kfi_op KFI_OP(mean_absolute_error) = {
     .stages = {{absolute_score, kfi_score_tiles}},
     .gradient = derive_absolute,
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(mean_absolute_error_gradient) = {
@@ -97,7 +97,7 @@ const kfi_op KFI_OP(mean_absolute_error_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{absolute_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };
 
@@ -107,7 +107,7 @@ const kfi_op KFI_OP(mean_absolute_percentage_error) = {
     .stages = {{percentage_score, kfi_score_tiles}},
     .gradient = derive_percentage,
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(mean_absolute_percentage_error_gradient) = {
@@ -115,6 +115,6 @@ const kfi_op KFI_OP(mean_absolute_percentage_error_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{percentage_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

@@ -66,7 +66,7 @@ const kfi_op KFI_OP(mean_squared_error) = {
     .stages = {{score, kfi_score_tiles}},
     .gradient = derive,
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(mean_squared_error_gradient) = {
@@ -74,6 +74,6 @@ const kfi_op KFI_OP(mean_squared_error_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{score_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

@@ -35,7 +35,7 @@ const kfi_op KFI_OP(moving_average) = {
     .infer = kfi_infer_same_2,
     .stages = {{average, kfi_element_tiles}},
     .cost = cost_average,
-    .examples = moving_average_examples,
+    .examples = KFI_EXAMPLES(moving_average_examples),
     .in_place = {1},
     KFI_ELEMENT_WISE,
 };

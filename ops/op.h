@@ -123,13 +123,16 @@ struct kfi_op {
     size_t attributes_size; /* bytes that a graph copies; attributes hold no pointers */
     kf_status (*infer)(kfi_shaping *shaping);
     kfi_stage stages[KFI_OP_MAX_STAGES]; /* ends at a NULL kernel */
+    /* How often the last stage runs, each time for all its tiles before the next time: steps that
+     * wait for each other. Round r's tiles are numbered from r tiles on. NULL: once. */
+    int64_t (*rounds)(const kfi_call *call);
     /* Runs instead of the only kernel, as one tile, where a step may fail. NULL: it cannot. */
     kf_status (*run)(const kfi_call *call);
     kf_status (*gradient)(kfi_derivation *derivation); /* NULL: no gradient flows to any input */
     size_t (*scratch)(const kfi_call *call);      /* NULL: none. Shapes only, data is not set */
     size_t (*tile_scratch)(const kfi_call *call); /* NULL: none. Shapes only                  */
     kfi_cost (*cost)(const kfi_call *call);
-    const kfi_example *examples;
+    const kfi_example *examples; /* by KFI_EXAMPLES; read by kfi_op_examples */
 
     /* The output is the input's memory under another shape: no step, no copy (reshape). */
     bool is_view;
@@ -165,11 +168,19 @@ const char *kfi_ops_blas(void);
 /* All ops, for tests and benchmarks: NULL past the end. */
 const kfi_op *kfi_op_at(int index);
 
+/* An op's examples, of whatever level the op is: in kf_op_examples, a library for tests and
+ * benchmarks only. */
+const kfi_example *kfi_op_examples(const kfi_op *op);
+
 /* Inside ops/: names of what is compiled once per SIMD level. KFI_OP(relu) is the symbol of the
  * descriptor; a file defines `const kfi_op KFI_OP(relu) = { .name = "relu", … };` for each of its
  * ops and op_list.h has one line each. */
 #define KFI_PASTE2(a, b) a##_##b
 #define KFI_PASTE(a, b)  KFI_PASTE2(a, b)
 #define KFI_OP(symbol)   KFI_PASTE(kfi_op_##symbol, KFI_LEVEL)
+
+/* The examples of a descriptor: left out where an op is compiled to be run. Their pointers, which
+ * every process would set at its start, are 1.4 MB. */
+#define KFI_EXAMPLES(list) (KFI_WITH_EXAMPLES ? (list) : NULL)
 
 #endif

@@ -140,5 +140,5 @@ const kfi_op KFI_OP(pad) = {
     .stages = {{pad, kfi_element_tiles}},
     .gradient = gradient,
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

@@ -114,7 +114,7 @@ const kfi_op KFI_OP(penalty) = {
     .gradient = derive,
     .scratch = scratch,
     .cost = cost,
-    .examples = penalty_examples,
+    .examples = KFI_EXAMPLES(penalty_examples),
 };
 
 const kfi_op KFI_OP(penalty_gradient) = {
@@ -123,5 +123,5 @@ const kfi_op KFI_OP(penalty_gradient) = {
     .infer = infer_gradient,
     .stages = {{gradient_tile, kfi_element_tiles}},
     .cost = kfi_cheap_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

@@ -245,7 +245,7 @@ const kfi_op KFI_OP(max_pool) = {
     .gradient = derive_max_pool,
     .tile_scratch = tile_scratch_forward,
     .cost = cost_forward,
-    .examples = forward_examples,
+    .examples = KFI_EXAMPLES(forward_examples),
     .region = region_forward,
 };
 
@@ -257,6 +257,6 @@ const kfi_op KFI_OP(average_pool) = {
     .gradient = derive_average_pool,
     .tile_scratch = tile_scratch_forward,
     .cost = cost_forward,
-    .examples = forward_examples,
+    .examples = KFI_EXAMPLES(forward_examples),
     .region = region_forward,
 };

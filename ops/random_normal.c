@@ -52,5 +52,5 @@ const kfi_op KFI_OP(random_normal) = {
     .infer = infer,
     .stages = {{draw, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

@@ -150,7 +150,7 @@ const kfi_op KFI_OP(reduce_sum) = {
     .scratch = scratch_reduce,
     .tile_scratch = tile_scratch_reduce,
     .cost = cost_reduce,
-    .examples = reduce_examples,
+    .examples = KFI_EXAMPLES(reduce_examples),
 };
 
 const kfi_op KFI_OP(reduce_mean) = {
@@ -162,5 +162,5 @@ const kfi_op KFI_OP(reduce_mean) = {
     .scratch = scratch_reduce,
     .tile_scratch = tile_scratch_reduce,
     .cost = cost_reduce,
-    .examples = reduce_examples,
+    .examples = KFI_EXAMPLES(reduce_examples),
 };

@@ -179,7 +179,7 @@ const kfi_op KFI_OP(reduce_max) = {
     .stages = {{find_max, tiles}},
     .gradient = derive_reduce_max,
     .cost = cost,
-    .examples = reduce_max_examples,
+    .examples = KFI_EXAMPLES(reduce_max_examples),
 };
 
 const kfi_op KFI_OP(reduce_max_gradient) = {
@@ -188,5 +188,5 @@ const kfi_op KFI_OP(reduce_max_gradient) = {
     .infer = infer_reduce_max_gradient,
     .stages = {{spread, tiles}},
     .cost = cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

@@ -77,6 +77,6 @@ const kfi_op KFI_OP(reshape) = {
     .infer = infer,
     .gradient = gradient,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .is_view = true,
 };

@@ -76,5 +76,5 @@ const kfi_op KFI_OP(reverse) = {
     .stages = {{reverse, tiles}},
     .gradient = gradient,
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

@@ -71,6 +71,6 @@ const kfi_op KFI_OP(select) = {
     .stages = {{select_rows, tiles}},
     .gradient = gradient,
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {2},
 };

@@ -80,5 +80,5 @@ const kfi_op KFI_OP(sum_squares) = {
     .gradient = gradient,
     .scratch = scratch,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

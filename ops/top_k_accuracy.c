@@ -77,7 +77,7 @@ const kfi_op KFI_OP(top_k_categorical_accuracy) = {
     .infer = kfi_infer_target_score,
     .stages = {{top_k, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(sparse_top_k_categorical_accuracy) = {
@@ -86,5 +86,5 @@ const kfi_op KFI_OP(sparse_top_k_categorical_accuracy) = {
     .infer = kfi_infer_label_score,
     .stages = {{sparse_top_k, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = sparse_examples,
+    .examples = KFI_EXAMPLES(sparse_examples),
 };

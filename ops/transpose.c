@@ -170,5 +170,5 @@ const kfi_op KFI_OP(transpose) = {
     .stages = {{transpose, tiles}},
     .gradient = gradient,
     .cost = kfi_copy_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };

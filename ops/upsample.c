@@ -174,7 +174,7 @@ const kfi_op KFI_OP(upsample) = {
     .stages = {{upsample, tiles}},
     .gradient = derive_upsample,
     .cost = cost_upsample,
-    .examples = upsample_examples,
+    .examples = KFI_EXAMPLES(upsample_examples),
 };
 
 const kfi_op KFI_OP(upsample_gradient) = {
@@ -184,5 +184,5 @@ const kfi_op KFI_OP(upsample_gradient) = {
     .stages = {{gather, tiles}},
     .gradient = derive_upsample_gradient,
     .cost = cost_gradient,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

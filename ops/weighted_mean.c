@@ -171,7 +171,7 @@ const kfi_op KFI_OP(weighted_mean) = {
     .gradient = derive_weighted_mean,
     .scratch = scratch_weighted_mean,
     .cost = kfi_copy_cost,
-    .examples = weighted_mean_examples,
+    .examples = KFI_EXAMPLES(weighted_mean_examples),
 };
 
 const kfi_op KFI_OP(weighted_mean_gradient) = {
@@ -181,5 +181,5 @@ const kfi_op KFI_OP(weighted_mean_gradient) = {
     .stages = {{find_share, NULL}, {spread, kfi_element_tiles}},
     .scratch = scratch_gradient,
     .cost = kfi_cheap_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
 };

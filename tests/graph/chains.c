@@ -92,7 +92,8 @@ static void what_a_tile_finishes_is_finished_once(void **state) {
     for (int i = 0; kfi_op_at(i); i++) {
         const kfi_op *op = kfi_op_at(i);
         n_ops += op->region != NULL;
-        for (const kfi_example *e = op->examples; op->region && e->name; e++) check_regions(op, e);
+        for (const kfi_example *e = kfi_op_examples(op); op->region && e->name; e++)
+            check_regions(op, e);
     }
     assert_true(n_ops > 40);
 }
@@ -124,7 +125,7 @@ static void an_element_wise_op_may_be_done_by_parts(void **state) {
     for (int i = 0; kfi_op_at(i); i++) {
         const kfi_op *op = kfi_op_at(i);
         n_ops += op->element_wise;
-        for (const kfi_example *e = op->examples; op->element_wise && e->name; e++)
+        for (const kfi_example *e = kfi_op_examples(op); op->element_wise && e->name; e++)
             check_parts(op, e);
     }
     assert_true(n_ops > 40);

@@ -71,7 +71,7 @@ static void every_op_gives_the_same_bits_for_any_workers(void **state) {
     (void)state;
     int n_examples = 0;
     for (int i = 0; kfi_op_at(i); i++)
-        for (const kfi_example *e = kfi_op_at(i)->examples; e->name; e++, n_examples++)
+        for (const kfi_example *e = kfi_op_examples(kfi_op_at(i)); e->name; e++, n_examples++)
             check_example(kfi_op_at(i), e);
     assert_true(n_examples > 200);
 }

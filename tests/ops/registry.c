@@ -7,7 +7,8 @@ static void every_op_is_found(void **state) {
     for (; kfi_op_at(count); count++) {
         const kfi_op *op = kfi_op_at(count);
         assert_ptr_equal(kfi_op_find(op->name), op); /* so no other op has its name */
-        assert_true(op->infer && op->cost && op->examples);
+        assert_true(op->infer && op->cost && kfi_op_examples(op));
+        assert_null(op->examples); /* which no process is to hold */
         assert_true(op->is_view || op->stages[0].kernel);
     }
     assert_true(count > 0);

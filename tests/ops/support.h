@@ -126,8 +126,8 @@ static inline kfi_call without_data(const kfi_call *call, kfi_array *storage) {
     return shapes;
 }
 
-static inline void run_stage(const kfi_stage *stage, const kfi_call *call, int64_t tiles,
-                             size_t local_bytes, tile_order order) {
+static inline void run_stage(const kfi_stage *stage, const kfi_call *call, int64_t first,
+                             int64_t tiles, size_t local_bytes, tile_order order) {
     const int mark = n_blocks;
     int64_t *tile = calloc((size_t)tiles + 1, sizeof *tile);
     assert_non_null(tile);
@@ -135,7 +135,7 @@ static inline void run_stage(const kfi_stage *stage, const kfi_call *call, int64
     for (int64_t i = 0; i < tiles; i++) {
         void *local = local_bytes ? guarded(local_bytes, garbage) : NULL;
         const int64_t which = order == FORWARD ? i : order == REVERSE ? tiles - 1 - i : tile[i];
-        stage->kernel(call, which, local);
+        stage->kernel(call, first + which, local);
         release(mark);
     }
     free(tile);
@@ -153,7 +153,10 @@ static inline void run_op(const kfi_op *op, kfi_call call, tile_order order) {
     for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++) {
         const int64_t tiles = op->stages[i].tiles ? op->stages[i].tiles(&shapes) : 1;
         if (tiles < (i == 0)) fail_msg("%s: stage %d has %d tiles", op->name, i, (int)tiles);
-        run_stage(&op->stages[i], &call, tiles, local_bytes, order);
+        const bool repeats = i + 1 == KFI_OP_MAX_STAGES || !op->stages[i + 1].kernel;
+        const int64_t rounds = op->rounds && repeats && tiles ? op->rounds(&shapes) : 1;
+        for (int64_t r = 0; r < rounds; r++)
+            run_stage(&op->stages[i], &call, r * tiles, tiles, local_bytes, order);
     }
     release(mark);
 }

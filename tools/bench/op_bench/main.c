@@ -158,7 +158,7 @@ static kf_status run_examples(bench_options *given) {
     const kfi_op *op;
     for (int i = 0; (op = kfi_op_at(i)); i++) {
         if (!chosen(given, op->name) || op->is_view) continue;
-        for (const kfi_example *at = (op)->examples; at && at->name; at++) {
+        for (const kfi_example *at = kfi_op_examples(op); at && at->name; at++) {
             bench_measured result = {.op = op->name, .shape = at->name, .peer_ms = NAN};
             const kf_status status = bench_measure(op->name, at, false, given->seconds, &result);
             if (status == KF_OK) print(&result, given);
