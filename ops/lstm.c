@@ -28,70 +28,81 @@ static kf_status infer_lstm(kfi_shaping *s) {
 typedef struct lstm {
     kfi_steps s;
     const kfi_recurrence *a;
-    const float *r, *h0, *c0, *mask;
+    const float *z, *h0, *c0, *mask;
     float *y, *c, *gates;
+    kfi_drops drops;
+    kfi_gates r;
 } lstm;
+
+static lstm lstm_of(const kfi_call *call, int64_t tile, void *local) {
+    const kfi_recurrence *a = call->attributes;
+    const int states = a->has_states ? 2 : 0;
+    lstm l = {.s = kfi_steps_of(call, tile, local),
+              .a = a,
+              .z = kfi_in(call, 0),
+              .h0 = states ? kfi_in(call, 2) : NULL,
+              .c0 = states ? kfi_in(call, 3) : NULL,
+              .mask = a->has_mask ? kfi_in(call, 2 + states) : NULL,
+              .y = kfi_out(call, 0),
+              .c = kfi_out(call, 1),
+              .gates = kfi_out(call, 2)};
+    l.drops = kfi_drops_of(call, l.s.local);
+    l.r = kfi_gates_of(&l.s, &l.drops, 0, 4, false);
+    return l;
+}
 
 /* What row i does at step t, once its gates hold z_t + h R. */
 static void lstm_row(const lstm *l, int64_t i, int64_t t) {
-    const int64_t u = l->s.units, at = kfi_at(&l->s, i, t, u);
-    float *g = l->gates + 4 * at, *c = l->c + at, *y = l->y + at;
-    const float *c_before = t > 0 ? c - u : l->c0 ? l->c0 + (l->s.first + i) * u : NULL;
-    const float *h_before = t > 0 ? y - u : l->h0 ? l->h0 + (l->s.first + i) * u : NULL;
-    kfi_squashes[l->a->gate_activation].squash(g, 2 * u);
-    kfi_squashes[l->a->activation].squash(g + 2 * u, u);
-    kfi_squashes[l->a->gate_activation].squash(g + 3 * u, u);
+    const int64_t u = l->s.units, n = l->s.n, at = kfi_at(&l->s, i, t, u) + l->s.unit;
+    const int64_t state = (l->s.first + i) * u + l->s.unit;
+    float *g = l->gates + 4 * at - 3 * l->s.unit, *c = l->c + at, *y = l->y + at;
+    const float *c_before = t > 0 ? c - u : l->c0 ? l->c0 + state : NULL;
+    const float *h_before = t > 0 ? y - u : l->h0 ? l->h0 + state : NULL;
+    kfi_squashes[l->a->gate_activation].squash(g, n);
+    kfi_squashes[l->a->gate_activation].squash(g + u, n);
+    kfi_squashes[l->a->activation].squash(g + 2 * u, n);
+    kfi_squashes[l->a->gate_activation].squash(g + 3 * u, n);
     if (kfi_is_masked(&l->s, l->mask, i, t)) {
-        for (int64_t k = 0; k < u; k++) c[k] = c_before ? c_before[k] : 0;
-        for (int64_t k = 0; k < u; k++) y[k] = h_before ? h_before[k] : 0;
+        for (int64_t k = 0; k < n; k++) c[k] = c_before ? c_before[k] : 0;
+        for (int64_t k = 0; k < n; k++) y[k] = h_before ? h_before[k] : 0;
         return;
     }
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) c[k] = g[k] * g[2 * u + k];
+    for (int64_t k = 0; k < n; k++) c[k] = g[k] * g[2 * u + k];
     if (c_before) {
 #pragma omp simd
-        for (int64_t k = 0; k < u; k++) c[k] += g[u + k] * c_before[k];
+        for (int64_t k = 0; k < n; k++) c[k] += g[u + k] * c_before[k];
     }
-    memcpy(y, c, (size_t)u * sizeof *y);
-    kfi_squashes[l->a->activation].squash(y, u);
+    memcpy(y, c, (size_t)n * sizeof *y);
+    kfi_squashes[l->a->activation].squash(y, n);
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) y[k] *= g[3 * u + k];
+    for (int64_t k = 0; k < n; k++) y[k] *= g[3 * u + k];
 }
 
-static void lstm_block(const kfi_call *call, int64_t tile, void *local) {
-    const kfi_recurrence *a = call->attributes;
-    const int states = a->has_states ? 2 : 0;
-    const lstm l = {.s = kfi_steps_of(&call->out[0], tile),
-                    .a = a,
-                    .r = kfi_in(call, 1),
-                    .h0 = states ? kfi_in(call, 2) : NULL,
-                    .c0 = states ? kfi_in(call, 3) : NULL,
-                    .mask = a->has_mask ? kfi_in(call, 2 + states) : NULL,
-                    .y = kfi_out(call, 0),
-                    .c = kfi_out(call, 1),
-                    .gates = kfi_out(call, 2)};
-    const int64_t width = 4 * l.s.units, row = l.s.time * width;
-    const float *z = kfi_in(call, 0);
-    float *packed = local;
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                             packed + kfi_gates_floats(l.s.units, 4)};
-    const kfi_gates r =
-        kfi_pack_gates(&drops, l.s.units, 0, 4, (kfi_rows_of){l.r, width}, false, packed);
-    if (z != l.gates && l.s.rows > 0)
-        memcpy(l.gates + l.s.first * row, z + l.s.first * row,
-               (size_t)(l.s.rows * row) * sizeof *z);
-    for (int64_t t = 0; t < l.s.time && l.s.rows > 0; t++) {
-        const kfi_rows_of h = kfi_state_before(&l.s, t, l.y, l.h0);
-        kfi_states_product(&l.s, &drops, &r, h, l.gates + kfi_at(&l.s, 0, t, width), row);
-        for (int64_t i = 0; i < l.s.rows; i++) lstm_row(&l, i, t);
-    }
+static void lstm_step(const lstm *l, int64_t t) {
+    const kfi_rows_of h = kfi_state_before(&l->s, t, l->y, l->h0);
+    const int64_t width = 4 * l->s.units;
+    for (int64_t i = 0; i < l->s.rows; i++) kfi_copy_gates(&l->s, 4, i, t, l->z, l->gates);
+    kfi_states_product(&l->s, &l->drops, &l->r, h, l->gates + kfi_at(&l->s, 0, t, width),
+                       l->s.time * width);
+    for (int64_t i = 0; i < l->s.rows; i++) lstm_row(l, i, t);
+}
+
+static void lstm_begin(const kfi_call *call, int64_t tile, void *local) {
+    const lstm l = lstm_of(call, tile, local);
+    kfi_pack_gates(&l.s, &l.r, (kfi_rows_of){kfi_in(call, 1), 4 * l.s.units});
+    if (l.s.by_units || l.s.rows == 0) return;
+    for (int64_t t = 0; t < l.s.time; t++) lstm_step(&l, t);
+}
+
+static void lstm_round(const kfi_call *call, int64_t tile, void *local) {
+    const lstm l = lstm_of(call, tile, local);
+    lstm_step(&l, l.s.round);
 }
 
 static size_t forward_local(const kfi_call *call) {
     const kfi_recurrence *a = call->attributes;
-    const int64_t *dims = call->out[0].shape.dims;
-    const int64_t dropped = a->drops ? kfi_block_rows(dims[0]) * dims[2] : 0;
-    return (size_t)(kfi_gates_floats(dims[2], 4) + dropped) * sizeof(float);
+    return kfi_tile_bytes(call, a->drops ? call->out[0].shape.dims[2] : 0, 0);
 }
 
 /* --- backward --------------------------------------------------------------------------------- */
@@ -111,89 +122,102 @@ static kf_status infer_lstm_gradient(kfi_shaping *s) {
 typedef struct lstm_back {
     kfi_steps s;
     const kfi_recurrence *a;
-    const float *dy, *dc, *c, *r, *c0, *mask;
+    const float *dy, *dc, *c, *c0, *mask;
     const float *gates;
-    float *dz;
-    float *dh, *dcell, *shown; /* of this block: (rows, units) twice, one row */
+    float *dz, *dh, *dcell; /* the last two (batch, units), of the step in hand */
+    float *values;          /* a row of six times the tile's units */
+    kfi_drops drops;
+    kfi_gates r; /* transposes */
 } lstm_back;
+
+static lstm_back lstm_back_of(const kfi_call *call, int64_t tile, void *local) {
+    const kfi_recurrence *a = call->attributes;
+    const int g = 1 + a->has_dc;
+    lstm_back l = {.s = kfi_steps_of(call, tile, local),
+                   .a = a,
+                   .dy = kfi_in(call, 0),
+                   .dc = a->has_dc ? kfi_in(call, 1) : NULL,
+                   .gates = kfi_in(call, g),
+                   .c = kfi_in(call, g + 1),
+                   .c0 = a->has_states ? kfi_in(call, g + 3) : NULL,
+                   .mask = a->has_mask ? kfi_in(call, g + 3 + a->has_states) : NULL,
+                   .dz = kfi_out(call, 0),
+                   .dh = kfi_out(call, 1),
+                   .dcell = kfi_out(call, 2)};
+    l.values = l.s.local;
+    l.drops = kfi_drops_of(call, l.s.local + 6 * l.s.n);
+    l.r = kfi_gates_of(&l.s, &l.drops, 0, 4, true);
+    return l;
+}
 
 /* From dh and dc of row i after step t to dz_t, and dc before it; dh becomes what does not pass
  * through the gates. gates and dz may be the same memory. */
 static void lstm_back_row(const lstm_back *l, int64_t i, int64_t t) {
-    const int64_t u = l->s.units, at = kfi_at(&l->s, i, t, u);
-    const float *g = l->gates + 4 * at, *c = l->c + at;
-    const float *before = t > 0 ? c - u : l->c0 ? l->c0 + (l->s.first + i) * u : NULL;
-    float *dz = l->dz + 4 * at, *dh = l->dh + i * u, *dcell = l->dcell + i * u, *shown = l->shown;
+    const int64_t u = l->s.units, n = l->s.n, at = kfi_at(&l->s, i, t, u) + l->s.unit;
+    const int64_t state = (l->s.first + i) * u + l->s.unit, gate = 4 * at - 3 * l->s.unit;
+    const float *c = l->c + at, *before = t > 0 ? c - u : l->c0 ? l->c0 + state : NULL;
+    float *dz = l->dz + gate, *dh = l->dh + state, *dcell = l->dcell + state;
+    float *values = l->values, *shown = values + 4 * n, *through = values + 5 * n;
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) dh[k] += l->dy[at + k];
+    for (int64_t k = 0; k < n; k++) dh[k] += l->dy[at + k];
     if (l->dc)
-        for (int64_t k = 0; k < u; k++) dcell[k] += l->dc[at + k];
+        for (int64_t k = 0; k < n; k++) dcell[k] += l->dc[at + k];
     if (kfi_is_masked(&l->s, l->mask, i, t)) {
-        memset(dz, 0, (size_t)(4 * u) * sizeof *dz);
+        for (int g = 0; g < 4; g++) memset(dz + g * u, 0, (size_t)n * sizeof *dz);
         return;
     }
-    float *through = shown + u, *values = shown + 2 * u; /* the gates, where dz is put over them */
-    memcpy(values, g, (size_t)(4 * u) * sizeof *values);
-    memcpy(shown, c, (size_t)u * sizeof *shown);
-    kfi_squashes[l->a->activation].squash(shown, u);
+    for (int g = 0; g < 4; g++)
+        memcpy(values + g * n, l->gates + gate + g * u, (size_t)n * sizeof *values);
+    memcpy(shown, c, (size_t)n * sizeof *shown);
+    kfi_squashes[l->a->activation].squash(shown, n);
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) through[k] = dh[k] * values[3 * u + k];
-    kfi_squashes[l->a->activation].slope(shown, through, u);
+    for (int64_t k = 0; k < n; k++) through[k] = dh[k] * values[3 * n + k];
+    kfi_squashes[l->a->activation].slope(shown, through, n);
 #pragma omp simd
-    for (int64_t k = 0; k < u; k++) {
+    for (int64_t k = 0; k < n; k++) {
         const float d = dcell[k] + through[k];
-        dz[k] = d * values[2 * u + k];
+        dz[k] = d * values[2 * n + k];
         dz[u + k] = before ? d * before[k] : 0;
         dz[2 * u + k] = d * values[k];
         dz[3 * u + k] = dh[k] * shown[k];
-        dcell[k] = d * values[u + k];
+        dcell[k] = d * values[n + k];
         dh[k] = 0;
     }
-    kfi_squashes[l->a->gate_activation].slope(values, dz, 2 * u);
-    kfi_squashes[l->a->activation].slope(values + 2 * u, dz + 2 * u, u);
-    kfi_squashes[l->a->gate_activation].slope(values + 3 * u, dz + 3 * u, u);
+    kfi_squashes[l->a->gate_activation].slope(values, dz, n);
+    kfi_squashes[l->a->gate_activation].slope(values + n, dz + u, n);
+    kfi_squashes[l->a->activation].slope(values + 2 * n, dz + 2 * u, n);
+    kfi_squashes[l->a->gate_activation].slope(values + 3 * n, dz + 3 * u, n);
 }
 
-static void lstm_gradient_block(const kfi_call *call, int64_t tile, void *local) {
-    const kfi_recurrence *a = call->attributes;
-    const int g = 1 + a->has_dc;
-    const kfi_steps s = kfi_steps_of(&call->in[0], tile);
-    float *scratch = (float *)local + kfi_gates_floats(s.units, 4);
-    const lstm_back l = {.s = s,
-                         .a = a,
-                         .dy = kfi_in(call, 0),
-                         .dc = a->has_dc ? kfi_in(call, 1) : NULL,
-                         .gates = kfi_in(call, g),
-                         .c = kfi_in(call, g + 1),
-                         .r = kfi_in(call, g + 2),
-                         .c0 = a->has_states ? kfi_in(call, g + 3) : NULL,
-                         .mask = a->has_mask ? kfi_in(call, g + 3 + a->has_states) : NULL,
-                         .dz = kfi_out(call, 0),
-                         .dh = scratch,
-                         .dcell = scratch + s.rows * s.units,
-                         .shown = scratch + 2 * s.rows * s.units};
-    if (s.rows == 0) return;
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                             l.shown + 6 * s.units};
-    const int64_t width = 4 * s.units;
-    const kfi_gates r =
-        kfi_pack_gates(&drops, s.units, 0, 4, (kfi_rows_of){l.r, width}, true, local);
-    const size_t block = (size_t)(s.rows * s.units) * sizeof *scratch;
-    memset(scratch, 0, 2 * block);
-    for (int64_t t = s.time - 1; t >= 0; t--) {
-        for (int64_t i = 0; i < s.rows; i++) lstm_back_row(&l, i, t);
-        if (t == 0 && !a->has_states) break;
-        const kfi_rows_of dz = {l.dz + kfi_at(&s, 0, t, width), s.time * width};
-        kfi_states_product_back(&s, &drops, &r, dz, l.dh);
+/* What passes back from step t + 1, then step t; of -1 the former alone. */
+static void lstm_back_step(const lstm_back *l, int64_t t) {
+    const int64_t width = 4 * l->s.units;
+    if (t + 1 < l->s.time) {
+        const kfi_rows_of dz = {l->dz + kfi_at(&l->s, 0, t + 1, width), l->s.time * width};
+        kfi_states_product_back(&l->s, &l->drops, &l->r, dz, l->dh + l->s.first * l->s.units);
     }
-    memcpy(kfi_out(call, 1) + s.first * s.units, l.dh, block);
-    memcpy(kfi_out(call, 2) + s.first * s.units, l.dcell, block);
+    for (int64_t i = 0; i < l->s.rows && t >= 0; i++) lstm_back_row(l, i, t);
+}
+
+static void lstm_back_begin(const kfi_call *call, int64_t tile, void *local) {
+    const lstm_back l = lstm_back_of(call, tile, local);
+    const int64_t r = 3 + l.a->has_dc;
+    kfi_pack_gates(&l.s, &l.r, (kfi_rows_of){kfi_in(call, (int)r), 4 * l.s.units});
+    kfi_clear_state(&l.s, l.dh);
+    kfi_clear_state(&l.s, l.dcell);
+    if (l.s.by_units || l.s.rows == 0) return;
+    for (int64_t t = l.s.time - 1; t >= -l.a->has_states; t--) lstm_back_step(&l, t);
+}
+
+static void lstm_back_round(const kfi_call *call, int64_t tile, void *local) {
+    const lstm_back l = lstm_back_of(call, tile, local);
+    lstm_back_step(&l, l.s.time - 1 - l.s.round);
 }
 
 static size_t gradient_local(const kfi_call *call) {
+    const kfi_recurrence *a = call->attributes;
     const int64_t units = call->in[0].shape.dims[2];
-    const int64_t rows = kfi_block_rows(call->in[0].shape.dims[0]);
-    return (size_t)(kfi_gates_floats(units, 4) + 3 * rows * units + 6 * units) * sizeof(float);
+    return kfi_tile_bytes(call, a->drops ? units : 0, 6 * units);
 }
 
 static void emit_gradient(kfi_derivation *d, kfi_value out[3]) {
@@ -279,6 +303,11 @@ static const kfi_example lstm_examples[] = {
      .n_in = 4,
      .large = true,
      .in = {X(3, {150, 7, 84}), X(2, {21, 84}), X(2, {150, 21}), X(2, {150, 21})}},
+    {.name = "wide, few rows",
+     .attributes = &(const kfi_recurrence){KERAS},
+     .n_in = 2,
+     .large = true,
+     .in = {X(3, {2, 3, 1056}), X(2, {264, 1056})}},
     {0},
 };
 static const kfi_example gradient_examples[] = {
@@ -293,6 +322,12 @@ static const kfi_example gradient_examples[] = {
      .large = true,
      .in = {X(3, {70, 5, 21}), X(3, {70, 5, 21}), X(3, {70, 5, 84}), X(3, {70, 5, 21}),
             X(2, {21, 84}), X(2, {70, 21}), MASK(2, {70, 5})}},
+    {.name = "wide, few rows",
+     .attributes = &(const kfi_recurrence){KERAS, .has_states = true, .has_mask = true},
+     .n_in = 6,
+     .large = true,
+     .in = {X(3, {2, 3, 264}), X(3, {2, 3, 1056}), X(3, {2, 3, 264}), X(2, {264, 1056}),
+            X(2, {2, 264}), MASK(2, {2, 3})}},
     {0},
 };
 
@@ -300,11 +335,13 @@ const kfi_op KFI_OP(lstm) = {
     .name = "lstm",
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_lstm,
-    .stages = {{lstm_block, kfi_block_tiles}},
+    .stages = {{lstm_begin, kfi_first_tiles}, {lstm_round, kfi_share_tiles}},
+    .rounds = kfi_time_rounds,
+    .scratch = kfi_packed_scratch,
     .tile_scratch = forward_local,
     .gradient = derive_lstm,
     .cost = cost_lstm,
-    .examples = lstm_examples,
+    .examples = KFI_EXAMPLES(lstm_examples),
     .in_place = {0, 0, 1},
 };
 
@@ -312,8 +349,11 @@ const kfi_op KFI_OP(lstm_gradient) = {
     .name = "lstm_gradient",
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_lstm_gradient,
-    .stages = {{lstm_gradient_block, kfi_block_tiles}},
+    .stages = {{lstm_back_begin, kfi_first_tiles}, {lstm_back_round, kfi_share_tiles}},
+    .rounds = kfi_back_rounds,
+    .scratch = kfi_packed_scratch,
     .tile_scratch = gradient_local,
     .cost = cost_lstm_gradient,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
+    .in_place = {2}, /* over the gates, where there is no dc */
 };

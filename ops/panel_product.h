@@ -10,6 +10,9 @@
 #include "ops/tiles.h"
 #include "ops/vector_transpose.h"
 
+/* A core begins two multiplications a cycle, of which each takes four. */
+enum { KFI_FEW_SUMS = 4 };
+
 /* A matrix: rows `row` apart. */
 typedef struct kfi_rows_of {
     const float *data;
@@ -33,9 +36,36 @@ typedef struct kfi_panel_product {
     bool accumulate;
 } kfi_panel_product;
 
+/* kfi_panel_sums where there are so few that each would wait for its last multiplication: twice as
+ * many, of even and odd terms. */
+KFI_INLINE void kfi_panel_few_sums(const int rows, const int vectors, const kfi_panel_product *p) {
+    const kfi_strided a = p->a;
+    kfi_vector sum[2][KFI_SUM_ROWS][KFI_VECTORS] = {0};
+    const float *w = p->panel.data, *const next = p->next;
+    for (int64_t l = 0; l < p->depth; l += 2, w += 2 * p->panel.row)
+        for (int half = 0; half < 2 && l + half < p->depth; half++) {
+            if (next) __builtin_prefetch(next + (l + half) * p->panel.row);
+            for (int i = 0; i < rows; i++) {
+                const float by = a.data[i * a.row + (l + half) * a.step];
+                for (int v = 0; v < vectors; v++)
+                    sum[half][i][v] += by * kfi_load(w + half * p->panel.row + v * KFI_LANES);
+            }
+        }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++) {
+            float *c = p->c + i * p->c_row + v * KFI_LANES;
+            const kfi_vector both = sum[0][i][v] + sum[1][i][v];
+            kfi_store(c, p->accumulate ? kfi_load(c) + both : both);
+        }
+}
+
 /* `rows` rows of c, `vectors` vectors wide. Sums begin at zero, so that in a long product the parts
  * of each panel are added up, which rounds less than one sum through all. */
 KFI_INLINE void kfi_panel_sums(const int rows, const int vectors, const kfi_panel_product *p) {
+    if (rows * vectors <= KFI_FEW_SUMS) {
+        kfi_panel_few_sums(rows, vectors, p);
+        return;
+    }
     const kfi_strided a = p->a;
     kfi_vector sum[KFI_SUM_ROWS][KFI_VECTORS] = {0};
     const float *w = p->panel.data, *const next = p->next;

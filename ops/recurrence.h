@@ -1,12 +1,11 @@
-/* What lstm, gru and simple_rnn share. A tile is a block of batch rows through all time steps, so
- * that steps need no synchronisation; arrays are (batch, time, width), and a step of a block is a
- * matrix whose rows stand `time * width` apart. */
+/* What lstm, gru and simple_rnn share: squashing functions, the products of a step, and those of
+ * their derivatives. Arrays are (batch, time, width), and a step of some rows is a matrix whose
+ * rows stand `time * width` apart. */
 #ifndef KFI_OPS_RECURRENCE_H
 #define KFI_OPS_RECURRENCE_H
 
-#include "ops/attributes.h"
+#include "ops/recurrence_tiles.h"
 #include "ops/shape_rules.h"
-#include "ops/step_product.h"
 #include "ops/vector_math.h"
 
 /* --- squashing functions, and their derivatives from their values ----------------------------- */
@@ -51,43 +50,6 @@ static const struct {
     [KFI_RELU] = {kfi_squash_relu_row, kfi_slope_relu_row},
 };
 
-/* --- sizes and tiles -------------------------------------------------------------------------- */
-
-typedef struct kfi_steps {
-    int64_t batch, time, units;
-    int64_t first, rows; /* of the tile's block */
-} kfi_steps;
-
-/* Blocks of as many rows as the product of a step keeps in registers, or a few times that in a
- * large batch; nearly equal ones. */
-static inline int64_t kfi_block_rows(int64_t batch) {
-    enum { ENOUGH_BLOCKS = 8, MAX_GROUPS = 8 };
-    const int64_t groups =
-        kfi_clamp(kfi_divide_up(batch, ENOUGH_BLOCKS * KFI_SUM_ROWS), 1, MAX_GROUPS);
-    return kfi_larger(kfi_divide_up(batch, kfi_tile_count(batch, groups * KFI_SUM_ROWS)), 1);
-}
-
-/* like: an array (batch, time, units). */
-static inline kfi_steps kfi_steps_of(const kfi_array *like, int64_t tile) {
-    const int64_t *dims = like->shape.dims;
-    const kfi_range block = kfi_tile_range(dims[0], kfi_block_rows(dims[0]), tile);
-    return (kfi_steps){dims[0], dims[1], dims[2], block.first, block.last - block.first};
-}
-
-static inline int64_t kfi_block_tiles(const kfi_call *call) {
-    const int64_t batch = call->in[0].shape.dims[0];
-    return kfi_tile_count(batch, kfi_block_rows(batch));
-}
-
-/* Where row i of the tile's block is at time t, in an array (batch, time, width). */
-static inline int64_t kfi_at(const kfi_steps *s, int64_t i, int64_t t, int64_t width) {
-    return ((s->first + i) * s->time + t) * width;
-}
-
-static inline bool kfi_is_masked(const kfi_steps *s, const float *mask, int64_t i, int64_t t) {
-    return mask && mask[(s->first + i) * s->time + t] == 0;
-}
-
 /* --- products of a step ----------------------------------------------------------------------- */
 
 /* The state before step t: y of the step before, or h0; data NULL where it is zero. */
@@ -104,38 +66,78 @@ static inline kfi_rows_of kfi_state_before(const kfi_steps *s, int64_t t, const 
 typedef struct kfi_drops {
     const float *masks; /* NULL: none */
     int64_t n;
-    float *local; /* (rows, units) of the tile's block */
+    float *local; /* (rows, units) of the tile */
 } kfi_drops;
 
-/* The block's rows of the mask of a gate. */
+/* `local` is used if there are masks. */
+static inline kfi_drops kfi_drops_of(const kfi_call *call, float *local) {
+    const kfi_recurrence *a = call->attributes;
+    return (kfi_drops){a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops, local};
+}
+
+/* The tile's rows of the mask of a gate. */
 static inline const float *kfi_drop_rows(const kfi_steps *s, const kfi_drops *drops, int64_t gate) {
     if (!drops->masks) return NULL;
     const int64_t mask = drops->n > 1 ? gate : 0;
     return drops->masks + (mask * s->batch + s->first) * s->units;
 }
 
-/* Gates [first, first + n) of the recurrent kernel, (units, gates units), packed for a tile, all in
- * one or, where each has a dropout mask of its own, gate by gate; or their transposes. */
+/* --- the recurrent kernel, packed ------------------------------------------------------------- */
+
+/* What the tile's units need of gates [first, first + n) of the kernel, (units, gates units): their
+ * columns, those of all gates at once or, where each gate has a dropout mask of its own, gate by
+ * gate. Or the transpose of their rows. */
 typedef struct kfi_gates {
     int64_t first, n, at_once;
+    bool transpose;
     kfi_packed packed[4]; /* n / at_once */
 } kfi_gates;
 
-static inline int64_t kfi_gates_floats(int64_t units, int64_t n) {
-    return n * kfi_packed_floats(units, units);
-}
-
-static inline kfi_gates kfi_pack_gates(const kfi_drops *drops, int64_t units, int64_t first,
-                                       int64_t n, kfi_rows_of r, bool transpose, float *to) {
-    kfi_gates gates = {.first = first, .n = n, .at_once = drops->n > 1 ? 1 : n};
-    const int64_t width = gates.at_once * units;
+/* After those of the gates before. The floats may not be there yet. */
+static inline kfi_gates kfi_gates_of(const kfi_steps *s, const kfi_drops *drops, int64_t first,
+                                     int64_t n, bool transpose) {
+    float *at = s->packed + first * kfi_packed_floats(s->units, s->n);
+    kfi_gates gates = {.first = first,
+                       .n = n,
+                       .at_once = drops->n > 1 ? 1 : kfi_larger(n, 1),
+                       .transpose = transpose};
     for (int64_t i = 0; i < n / gates.at_once; i++) {
-        const kfi_rows_of part = {r.data + (first + i * gates.at_once) * units, r.row};
-        const int64_t depth = transpose ? width : units, columns = transpose ? units : width;
-        gates.packed[i] = kfi_pack(part, transpose, depth, columns, to);
-        to += kfi_packed_floats(depth, columns);
+        const int64_t depth = transpose ? gates.at_once * s->units : s->units;
+        const int64_t columns = transpose ? s->n : gates.at_once * s->n;
+        gates.packed[i] = (kfi_packed){at, depth, columns};
+        at += kfi_packed_floats(depth, columns);
     }
     return gates;
+}
+
+/* r is the whole kernel. */
+static inline void kfi_pack_gates(const kfi_steps *s, const kfi_gates *gates, kfi_rows_of r) {
+    for (int64_t i = 0; i < gates->n / gates->at_once; i++) {
+        const float *part = r.data + (gates->first + i * gates->at_once) * s->units;
+        part += s->unit * (gates->transpose ? r.row : 1);
+        if (gates->transpose || s->n == s->units)
+            kfi_pack(&gates->packed[i], (kfi_rows_of){part, r.row}, gates->transpose);
+        else
+            kfi_pack_groups(&gates->packed[i], (kfi_rows_of){part, r.row}, s->n, s->units);
+    }
+}
+
+/* The tile's units of n gates, which stand `units` apart in c, += h r. */
+static inline void kfi_gates_product(const kfi_steps *s, kfi_rows_of h, const kfi_packed *r,
+                                     int64_t n, float *c, int64_t c_row) {
+    if (s->n == s->units || n == 1) {
+        kfi_step_product(s->rows, h, r, c, c_row);
+        return;
+    }
+    memset(s->sums, 0, (size_t)(s->rows * r->columns) * sizeof *s->sums);
+    kfi_step_product(s->rows, h, r, s->sums, r->columns);
+    for (int64_t row = 0; row < s->rows; row++)
+        for (int64_t gate = 0; gate < n; gate++) {
+            const float *sum = s->sums + row * r->columns + gate * s->n;
+            float *to = c + row * c_row + gate * s->units;
+#pragma omp simd
+            for (int64_t k = 0; k < s->n; k++) to[k] += sum[k];
+        }
 }
 
 /* The gates' columns of c (rows, all gates) += (h drop) R. */
@@ -152,7 +154,7 @@ static inline void kfi_states_product(const kfi_steps *s, const kfi_drops *drops
                     drops->local[row * u + k] = h.data[row * h.row + k] * mask[row * u + k];
             dropped = (kfi_rows_of){drops->local, u};
         }
-        kfi_step_product(s->rows, dropped, &r->packed[i], c + gate * u, c_row);
+        kfi_gates_product(s, dropped, &r->packed[i], r->at_once, c + gate * u + s->unit, c_row);
     }
 }
 
@@ -164,10 +166,13 @@ static inline void kfi_states_product_back(const kfi_steps *s, const kfi_drops *
     for (int64_t i = 0; i < r->n / r->at_once; i++) {
         const int64_t gate = r->first + i * r->at_once;
         const float *mask = kfi_drop_rows(s, drops, gate);
-        float *to = mask ? drops->local : dh;
-        if (mask) memset(to, 0, (size_t)(s->rows * u) * sizeof *to);
+        float *to = (mask ? drops->local : dh) + s->unit;
+        for (int64_t row = 0; mask && row < s->rows; row++)
+            memset(to + row * u, 0, (size_t)s->n * sizeof *to);
         kfi_step_product(s->rows, (kfi_rows_of){dz.data + gate * u, dz.row}, &r->packed[i], to, u);
-        for (int64_t k = 0; mask && k < s->rows * u; k++) dh[k] += to[k] * mask[k];
+        for (int64_t row = 0; mask && row < s->rows; row++)
+            for (int64_t k = 0; k < s->n; k++)
+                dh[row * u + s->unit + k] += to[row * u + k] * mask[row * u + s->unit + k];
     }
 }
 

@@ -13,34 +13,63 @@ static kf_status infer_simple_rnn(kfi_shaping *s) {
     return status ? status : kfi_infer_like(s, 0);
 }
 
-static void simple_rnn_block(const kfi_call *call, int64_t tile, void *local) {
+typedef struct simple_rnn {
+    kfi_steps s;
+    const kfi_recurrence *a;
+    const float *z, *h0, *mask;
+    float *y;
+    kfi_drops drops;
+    kfi_gates r;
+} simple_rnn;
+
+static simple_rnn simple_rnn_of(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
-    const kfi_steps s = kfi_steps_of(&call->out[0], tile);
-    const float *h0 = a->has_states ? kfi_in(call, 2) : NULL;
-    const float *mask = a->has_mask ? kfi_in(call, 2 + a->has_states) : NULL;
-    const int64_t u = s.units, row = s.time * u;
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                             (float *)local + kfi_gates_floats(u, 1)};
-    const kfi_gates r =
-        kfi_pack_gates(&drops, u, 0, 1, (kfi_rows_of){kfi_in(call, 1), u}, false, local);
-    const float *z = kfi_in(call, 0);
-    float *y = kfi_out(call, 0);
-    if (z != y && s.rows > 0)
-        memcpy(y + s.first * row, z + s.first * row, (size_t)(s.rows * row) * sizeof *y);
-    for (int64_t t = 0; t < s.time && s.rows > 0; t++) {
-        const kfi_rows_of h = kfi_state_before(&s, t, y, h0);
-        kfi_states_product(&s, &drops, &r, h, y + kfi_at(&s, 0, t, u), row);
-        for (int64_t i = 0; i < s.rows; i++) {
-            float *to = y + kfi_at(&s, i, t, u);
-            if (!kfi_is_masked(&s, mask, i, t))
-                kfi_squashes[a->activation].squash(to, u);
-            else if (h.data)
-                memcpy(to, h.data + i * h.row, (size_t)u * sizeof *to);
-            else
-                memset(to, 0, (size_t)u * sizeof *to);
-        }
+    simple_rnn l = {.s = kfi_steps_of(call, tile, local),
+                    .a = a,
+                    .z = kfi_in(call, 0),
+                    .h0 = a->has_states ? kfi_in(call, 2) : NULL,
+                    .mask = a->has_mask ? kfi_in(call, 2 + a->has_states) : NULL,
+                    .y = kfi_out(call, 0)};
+    l.drops = kfi_drops_of(call, l.s.local);
+    l.r = kfi_gates_of(&l.s, &l.drops, 0, 1, false);
+    return l;
+}
+
+static void simple_rnn_step(const simple_rnn *l, int64_t t) {
+    const kfi_steps *s = &l->s;
+    const kfi_rows_of h = kfi_state_before(s, t, l->y, l->h0);
+    for (int64_t i = 0; i < s->rows; i++) kfi_copy_gates(s, 1, i, t, l->z, l->y);
+    kfi_states_product(s, &l->drops, &l->r, h, l->y + kfi_at(s, 0, t, s->units),
+                       s->time * s->units);
+    for (int64_t i = 0; i < s->rows; i++) {
+        float *to = l->y + kfi_at(s, i, t, s->units) + s->unit;
+        if (!kfi_is_masked(s, l->mask, i, t))
+            kfi_squashes[l->a->activation].squash(to, s->n);
+        else if (h.data)
+            memcpy(to, h.data + i * h.row + s->unit, (size_t)s->n * sizeof *to);
+        else
+            memset(to, 0, (size_t)s->n * sizeof *to);
     }
 }
+
+static void simple_rnn_begin(const kfi_call *call, int64_t tile, void *local) {
+    const simple_rnn l = simple_rnn_of(call, tile, local);
+    kfi_pack_gates(&l.s, &l.r, (kfi_rows_of){kfi_in(call, 1), l.s.units});
+    if (l.s.by_units || l.s.rows == 0) return;
+    for (int64_t t = 0; t < l.s.time; t++) simple_rnn_step(&l, t);
+}
+
+static void simple_rnn_round(const kfi_call *call, int64_t tile, void *local) {
+    const simple_rnn l = simple_rnn_of(call, tile, local);
+    simple_rnn_step(&l, l.s.round);
+}
+
+static size_t local_bytes(const kfi_call *call) {
+    const kfi_recurrence *a = call->attributes;
+    return kfi_tile_bytes(call, a->drops ? call->in[0].shape.dims[2] : 0, 0);
+}
+
+/* --- backward --------------------------------------------------------------------------------- */
 
 static kf_status infer_simple_rnn_gradient(kfi_shaping *s) {
     const kfi_recurrence *a = s->attributes;
@@ -53,45 +82,66 @@ static kf_status infer_simple_rnn_gradient(kfi_shaping *s) {
     return KF_OK;
 }
 
-/* dz may be the memory of dy. */
-static void simple_rnn_gradient_block(const kfi_call *call, int64_t tile, void *local) {
+typedef struct simple_rnn_back {
+    kfi_steps s;
+    const kfi_recurrence *a;
+    const float *dy, *y, *mask;
+    float *dz, *dh; /* the latter (batch, units), of the step in hand */
+    kfi_drops drops;
+    kfi_gates r; /* the transpose */
+} simple_rnn_back;
+
+static simple_rnn_back simple_rnn_back_of(const kfi_call *call, int64_t tile, void *local) {
     const kfi_recurrence *a = call->attributes;
-    const kfi_steps s = kfi_steps_of(&call->in[0], tile);
-    const float *dy = kfi_in(call, 0), *y = kfi_in(call, 1);
-    const float *mask = a->has_mask ? kfi_in(call, 3) : NULL;
-    const int64_t u = s.units;
-    float *dz = kfi_out(call, 0), *all = (float *)local + kfi_gates_floats(u, 1);
-    const size_t bytes = (size_t)u * sizeof *all;
-    const kfi_drops drops = {a->drops ? kfi_in(call, call->n_in - 1) : NULL, a->drops,
-                             all + s.rows * u};
-    const kfi_gates r =
-        kfi_pack_gates(&drops, u, 0, 1, (kfi_rows_of){kfi_in(call, 2), u}, true, local);
-    if (s.rows == 0) return;
-    memset(all, 0, (size_t)s.rows * bytes);
-    for (int64_t t = s.time - 1; t >= 0; t--) {
-        for (int64_t i = 0; i < s.rows; i++) {
-            const int64_t at = kfi_at(&s, i, t, u);
-            float *dh = all + i * u;
-#pragma omp simd
-            for (int64_t k = 0; k < u; k++) dh[k] += dy[at + k];
-            if (kfi_is_masked(&s, mask, i, t)) {
-                memset(dz + at, 0, bytes);
-                continue;
-            }
-            memcpy(dz + at, dh, bytes);
-            kfi_squashes[a->activation].slope(y + at, dz + at, u);
-            memset(dh, 0, bytes);
-        }
-        if (t == 0 && !a->has_states) break;
-        const kfi_rows_of step = {dz + kfi_at(&s, 0, t, u), s.time * u};
-        kfi_states_product_back(&s, &drops, &r, step, all);
-    }
-    memcpy(kfi_out(call, 1) + s.first * u, all, (size_t)s.rows * bytes);
+    simple_rnn_back l = {.s = kfi_steps_of(call, tile, local),
+                         .a = a,
+                         .dy = kfi_in(call, 0),
+                         .y = kfi_in(call, 1),
+                         .mask = a->has_mask ? kfi_in(call, 3) : NULL,
+                         .dz = kfi_out(call, 0),
+                         .dh = kfi_out(call, 1)};
+    l.drops = kfi_drops_of(call, l.s.local);
+    l.r = kfi_gates_of(&l.s, &l.drops, 0, 1, true);
+    return l;
 }
 
-static size_t gradient_local(const kfi_call *call) {
-    const int64_t *dy = call->in[0].shape.dims;
-    return (size_t)(kfi_gates_floats(dy[2], 1) + 2 * kfi_block_rows(dy[0]) * dy[2]) * sizeof(float);
+/* dz of row i, and dh of what does not pass through R. dz may be the memory of dy. */
+static void simple_rnn_back_row(const simple_rnn_back *l, int64_t i, int64_t t) {
+    const int64_t u = l->s.units, n = l->s.n, at = kfi_at(&l->s, i, t, u) + l->s.unit;
+    const size_t bytes = (size_t)n * sizeof(float);
+    float *dh = l->dh + (l->s.first + i) * u + l->s.unit;
+#pragma omp simd
+    for (int64_t k = 0; k < n; k++) dh[k] += l->dy[at + k];
+    if (kfi_is_masked(&l->s, l->mask, i, t)) {
+        memset(l->dz + at, 0, bytes);
+        return;
+    }
+    memcpy(l->dz + at, dh, bytes);
+    kfi_squashes[l->a->activation].slope(l->y + at, l->dz + at, n);
+    memset(dh, 0, bytes);
+}
+
+/* What passes back from step t + 1, then step t; of -1 the former alone. */
+static void simple_rnn_back_step(const simple_rnn_back *l, int64_t t) {
+    const int64_t u = l->s.units;
+    if (t + 1 < l->s.time) {
+        const kfi_rows_of dz = {l->dz + kfi_at(&l->s, 0, t + 1, u), l->s.time * u};
+        kfi_states_product_back(&l->s, &l->drops, &l->r, dz, l->dh + l->s.first * u);
+    }
+    for (int64_t i = 0; i < l->s.rows && t >= 0; i++) simple_rnn_back_row(l, i, t);
+}
+
+static void simple_rnn_back_begin(const kfi_call *call, int64_t tile, void *local) {
+    const simple_rnn_back l = simple_rnn_back_of(call, tile, local);
+    kfi_pack_gates(&l.s, &l.r, (kfi_rows_of){kfi_in(call, 2), l.s.units});
+    kfi_clear_state(&l.s, l.dh);
+    if (l.s.by_units || l.s.rows == 0) return;
+    for (int64_t t = l.s.time - 1; t >= -l.a->has_states; t--) simple_rnn_back_step(&l, t);
+}
+
+static void simple_rnn_back_round(const kfi_call *call, int64_t tile, void *local) {
+    const simple_rnn_back l = simple_rnn_back_of(call, tile, local);
+    simple_rnn_back_step(&l, l.s.time - 1 - l.s.round);
 }
 
 static kf_status derive_simple_rnn(kfi_derivation *d) {
@@ -142,6 +192,11 @@ static const kfi_example examples[] = {
      .n_in = 2,
      .large = true,
      .in = {X(3, {150, 7, 21}), X(2, {21, 21})}},
+    {.name = "wide, few rows",
+     .attributes = &(const kfi_recurrence){.activation = KFI_TANH},
+     .n_in = 2,
+     .large = true,
+     .in = {X(3, {2, 3, 520}), X(2, {520, 520})}},
     {0},
 };
 static const kfi_example gradient_examples[] = {
@@ -155,6 +210,11 @@ static const kfi_example gradient_examples[] = {
      .n_in = 4,
      .large = true,
      .in = {X(3, {70, 5, 21}), X(3, {70, 5, 21}), X(2, {21, 21}), MASK(2, {70, 5})}},
+    {.name = "wide, few rows",
+     .attributes = &(const kfi_recurrence){.activation = KFI_TANH, .has_states = true},
+     .n_in = 3,
+     .large = true,
+     .in = {X(3, {2, 3, 520}), X(3, {2, 3, 520}), X(2, {520, 520})}},
     {0},
 };
 
@@ -162,11 +222,13 @@ const kfi_op KFI_OP(simple_rnn) = {
     .name = "simple_rnn",
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_simple_rnn,
-    .stages = {{simple_rnn_block, kfi_block_tiles}},
-    .tile_scratch = gradient_local,
+    .stages = {{simple_rnn_begin, kfi_first_tiles}, {simple_rnn_round, kfi_share_tiles}},
+    .rounds = kfi_time_rounds,
+    .scratch = kfi_packed_scratch,
+    .tile_scratch = local_bytes,
     .gradient = derive_simple_rnn,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
 };
 
@@ -174,9 +236,11 @@ const kfi_op KFI_OP(simple_rnn_gradient) = {
     .name = "simple_rnn_gradient",
     .attributes_size = sizeof(kfi_recurrence),
     .infer = infer_simple_rnn_gradient,
-    .stages = {{simple_rnn_gradient_block, kfi_block_tiles}},
-    .tile_scratch = gradient_local,
+    .stages = {{simple_rnn_back_begin, kfi_first_tiles}, {simple_rnn_back_round, kfi_share_tiles}},
+    .rounds = kfi_back_rounds,
+    .scratch = kfi_packed_scratch,
+    .tile_scratch = local_bytes,
     .cost = cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {1},
 };

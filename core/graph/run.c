@@ -281,7 +281,7 @@ kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t index) {
                           .cost = step->cost,
                           .cost_ns = step->cost_ns,
                           .shape = step->parts[0].call.out[0].shape};
-    for (int i = 0; i < step->n_stages; i++) info.tiles += step->tiles[i];
+    for (int i = 0; i < step->n_stages; i++) info.tiles += kfi_step_tiles(step, i);
     return info;
 }
 

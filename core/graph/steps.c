@@ -137,6 +137,7 @@ static kf_status make_step(kfi_plan *plan, int32_t last, kfi_step *step) {
     const kfi_call *call = &step->parts[0].call;
     for (int i = 0; i < KFI_OP_MAX_STAGES && op->stages[i].kernel; i++)
         step->tiles[step->n_stages++] = op->stages[i].tiles ? op->stages[i].tiles(call) : 1;
+    step->rounds = op->rounds && step->tiles[step->n_stages - 1] ? (int32_t)op->rounds(call) : 1;
     while (step->n_stages > 1 && step->tiles[step->n_stages - 1] == 0) step->n_stages--;
     step->cost_ns = estimate_ns(step->cost);
     step->scratch_bytes = op->tile_scratch ? (op->tile_scratch(call) + 63) / 64 * 64 : 0;

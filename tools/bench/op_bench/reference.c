@@ -76,8 +76,11 @@ static void make_dense(const dense *layer, bench_attributes *attributes, bench_r
 
 /* --- recurrent layers ------------------------------------------------------------------------- */
 
-static const bench_lstm lstms[] = {
-    {"512-32", 32, 100, 512, 32}, {"256-64", 64, 140, 256, 64}, {"256-256", 4, 100, 256, 256}};
+static const bench_lstm lstms[] = {{"512-32", 32, 100, 512, 32},
+                                   {"256-64", 64, 140, 256, 64},
+                                   {"256-256", 4, 100, 256, 256},
+                                   {"512-512", 1, 50, 512, 512},
+                                   {"1024-1024", 8, 25, 1024, 1024}};
 
 static const kfi_recurrence keras = {.activation = KFI_TANH, .gate_activation = KFI_HARD_SIGMOID};
 

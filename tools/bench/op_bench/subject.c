@@ -104,7 +104,9 @@ kf_status bench_subject_run(const bench_subject *subject) {
     if (op->run) return op->run(&subject->call);
     for (int s = 0; s < KFI_OP_MAX_STAGES && op->stages[s].kernel; s++) {
         const kfi_stage *stage = &op->stages[s];
-        const int64_t tiles = stage->tiles ? stage->tiles(&subject->call) : 1;
+        const bool repeats = s + 1 == KFI_OP_MAX_STAGES || !op->stages[s + 1].kernel;
+        int64_t tiles = stage->tiles ? stage->tiles(&subject->call) : 1;
+        if (op->rounds && repeats && tiles) tiles *= op->rounds(&subject->call);
         for (int64_t tile = 0; tile < tiles; tile++)
             stage->kernel(&subject->call, tile, subject->local);
     }
