@@ -2,8 +2,10 @@
  *     q_i = p_i / s,  s = sum_j p_j,  c = q clipped to [1e-7, 1 - 1e-7]
  * Keras renormalises before it clips, and the derivative goes through both:
  *     g_i = -t_i / q_i, and 0 where q_i was clipped
- *     dp_i = (g_i - sum_j g_j q_j) / s dscore */
+ *     dp_i = (g_i - sum_j g_j q_j) / s dscore
+ * Where classes are few, rows are turned into columns, and lanes are rows (short_rows.h). */
 #include "ops/scores.h"
+#include "ops/short_rows.h"
 #include "ops/vector_math.h"
 
 static float sum_of(const float *p, int64_t n) {
@@ -32,14 +34,92 @@ static void through_entropy(float dscore, const float *t, const float *p, float 
     for (int64_t i = 0; i < n; i++) dp[i] = scale * (slope(t[i], p[i] / s) - along);
 }
 
+/* --- few classes: columns of n, KFI_BLOCK of them from `j` on -----------------------------------
+ */
+
+/* s and sum of the head, by column. */
+static void entropy_of_columns(const float *t, const float *p, int64_t n, float *score) {
+    float s[KFI_BLOCK] = {0}, sum[KFI_BLOCK] = {0};
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++) s[j] += p[i * KFI_STRIP + j];
+    }
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++)
+            sum[j] += term(t[i * KFI_STRIP + j], p[i * KFI_STRIP + j], s[j]);
+    }
+    memcpy(score, sum, sizeof sum);
+}
+
+/* dp takes the place of p, as g_i does meanwhile. */
+static void through_columns(const float *dscore, const float *t, float *p, int64_t n) {
+    float s[KFI_BLOCK] = {0}, along[KFI_BLOCK] = {0};
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++) s[j] += p[i * KFI_STRIP + j];
+    }
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++) {
+            const float q = p[i * KFI_STRIP + j] / s[j], g = slope(t[i * KFI_STRIP + j], q);
+            along[j] += g * q;
+            p[i * KFI_STRIP + j] = g;
+        }
+    }
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int j = 0; j < KFI_BLOCK; j++)
+            p[i * KFI_STRIP + j] = dscore[j] / s[j] * (p[i * KFI_STRIP + j] - along[j]);
+    }
+}
+
+static void score_strip(const float *t, const float *p, int64_t rows, int64_t n, float *score) {
+    float t_strip[KFI_SHORT * KFI_STRIP], p_strip[KFI_SHORT * KFI_STRIP], scores[KFI_STRIP];
+    kfi_turn_rows(t, rows, n, 1, t_strip);
+    kfi_turn_rows(p, rows, n, 1, p_strip);
+    for (int64_t j = 0; j < rows; j += KFI_BLOCK)
+        entropy_of_columns(t_strip + j, p_strip + j, n, scores + j);
+    memcpy(score, scores, (size_t)rows * sizeof *score);
+}
+
+static void gradient_strip(const float *dscore, const float *t, const float *p, int64_t rows,
+                           int64_t n, float *dp) {
+    float t_strip[KFI_SHORT * KFI_STRIP], p_strip[KFI_SHORT * KFI_STRIP], dscores[KFI_STRIP] = {0};
+    kfi_turn_rows(t, rows, n, 1, t_strip);
+    kfi_turn_rows(p, rows, n, 1, p_strip);
+    memcpy(dscores, dscore, (size_t)rows * sizeof *dscore);
+    for (int64_t j = 0; j < rows; j += KFI_BLOCK)
+        through_columns(dscores + j, t_strip + j, p_strip + j, n);
+    kfi_turn_columns(p_strip, rows, n, dp);
+}
+
+/* --- kernels ---------------------------------------------------------------------------------- */
+
+static bool has_few_classes(int64_t n) { return n > 0 && n < KFI_SHORT; }
+
 static void score(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_score_tile(entropy, call, tile);
+    const int64_t n = kfi_score_rows(call).n;
+    const kfi_span span = kfi_score_span(call, tile);
+    if (!has_few_classes(n)) kfi_score_tile(entropy, call, tile);
+    for (int64_t row = span.begin; row < span.end && has_few_classes(n); row += KFI_STRIP) {
+        const int64_t rows = span.end - row < KFI_STRIP ? span.end - row : KFI_STRIP;
+        score_strip(kfi_in(call, 0) + row * n, kfi_in(call, 1) + row * n, rows, n,
+                    kfi_out(call, 0) + row);
+    }
 }
 
 static void score_gradient(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_gradient_tile(through_entropy, call, tile);
+    const int64_t n = kfi_score_rows(call).n;
+    const kfi_span span = kfi_score_span(call, tile);
+    if (!has_few_classes(n)) kfi_gradient_tile(through_entropy, call, tile);
+    for (int64_t row = span.begin; row < span.end && has_few_classes(n); row += KFI_STRIP) {
+        const int64_t rows = span.end - row < KFI_STRIP ? span.end - row : KFI_STRIP;
+        gradient_strip(kfi_in(call, 0) + row, kfi_in(call, 1) + row * n, kfi_in(call, 2) + row * n,
+                       rows, n, kfi_out(call, 0) + row * n);
+    }
 }
 
 static kf_status derive(kfi_derivation *d) {
@@ -81,7 +161,7 @@ const kfi_op KFI_OP(categorical_crossentropy) = {
     .stages = {{score, kfi_score_tiles}},
     .gradient = derive,
     .cost = kfi_log_score_cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
 };
 
 const kfi_op KFI_OP(categorical_crossentropy_gradient) = {
@@ -89,6 +169,6 @@ const kfi_op KFI_OP(categorical_crossentropy_gradient) = {
     .infer = kfi_infer_target_gradient,
     .stages = {{score_gradient, kfi_score_tiles}},
     .cost = kfi_cheap_score_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {3},
 };

@@ -25,20 +25,30 @@ KFI_INLINE void kfi_add_scaled(int vectors, const kfi_vector *factor, float scal
     for (int v = 0; v < vectors; v++) sum[v] += factor[v] * scale;
 }
 
-/* Six places; sums are (6, vectors) rows of `vectors` vectors. */
+/* Where rows of sums are, or go to. */
+typedef struct kfi_sum_rows {
+    float *at;
+    int64_t row;
+} kfi_sum_rows;
+
+/* Six places: to = their part, or from + it. */
 KFI_INLINE void kfi_add_lines(int vectors, const kfi_line_table *table, int64_t place,
-                              kfi_line_part part, const float *w, int64_t w_row, float *sums,
-                              bool accumulate) {
+                              kfi_line_part part, int64_t values, const float *w, int64_t w_row,
+                              kfi_sum_rows from, kfi_sum_rows to, bool accumulate) {
     kfi_vector sum[KFI_SUM_ROWS][KFI_VECTORS];
     for (int i = 0; i < KFI_SUM_ROWS; i++)
         for (int v = 0; v < vectors; v++)
-            sum[i][v] =
-                accumulate ? kfi_load(sums + (i * vectors + v) * KFI_LANES) : (kfi_vector){0};
+            sum[i][v] = accumulate ? kfi_load(from.at + (place + i) * from.row + v * KFI_LANES)
+                                   : (kfi_vector){0};
+    /* where the next six go: their lines arrive while these are computed */
+    for (int i = 0; i < KFI_SUM_ROWS; i++)
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(to.at + (place + KFI_SUM_ROWS + i) * to.row + v * KFI_LANES, 1);
     for (int64_t line = part.line; line < part.line + part.lines; line++) {
         const float *const *at = table->pointers + line * table->row + place;
         const float *a0 = at[0] + part.first, *a1 = at[1] + part.first, *a2 = at[2] + part.first;
         const float *a3 = at[3] + part.first, *a4 = at[4] + part.first, *a5 = at[5] + part.first;
-        for (int64_t k = 0; k < part.values; k++, w += w_row) {
+        for (int64_t k = 0; k < values; k++, w += w_row) {
             kfi_vector factor[KFI_VECTORS];
             for (int v = 0; v < vectors; v++) factor[v] = kfi_load(w + v * KFI_LANES);
             kfi_add_scaled(vectors, factor, a0[k], sum[0]);
@@ -51,36 +61,46 @@ KFI_INLINE void kfi_add_lines(int vectors, const kfi_line_table *table, int64_t 
     }
     for (int i = 0; i < KFI_SUM_ROWS; i++)
         for (int v = 0; v < vectors; v++)
-            kfi_store(sums + (i * vectors + v) * KFI_LANES, sum[i][v]);
+            kfi_store(to.at + (place + i) * to.row + v * KFI_LANES, sum[i][v]);
 }
 
-KFI_INLINE void kfi_add_part_of(int vectors, const kfi_line_table *table, int64_t places,
-                                kfi_line_part part, const float *w, int64_t w_row, float *sums,
-                                bool accumulate) {
-    for (int64_t place = 0; place < places; place += KFI_SUM_ROWS)
-        kfi_add_lines(vectors, table, place, part, w, w_row, sums + place * vectors * KFI_LANES,
-                      accumulate);
+/* Values of a line that the compiler knows take no loop: three taps of one or three channels. */
+KFI_INLINE void kfi_add_part_of(int vectors, const kfi_line_table *table, kfi_range places,
+                                kfi_line_part part, const float *w, int64_t w_row,
+                                kfi_sum_rows from, kfi_sum_rows to, bool accumulate) {
+    for (int64_t place = places.first; place < places.last; place += KFI_SUM_ROWS) {
+        if (part.values == 3)
+            kfi_add_lines(vectors, table, place, part, 3, w, w_row, from, to, accumulate);
+        else if (part.values == 9)
+            kfi_add_lines(vectors, table, place, part, 9, w, w_row, from, to, accumulate);
+        else
+            kfi_add_lines(vectors, table, place, part, part.values, w, w_row, from, to, accumulate);
+    }
 }
 
-/* sums (places, vectors) = or += the part of the lines of all places times its rows of weights. */
-static inline void kfi_add_part(int64_t vectors, const kfi_line_table *table, int64_t places,
-                                kfi_line_part part, const float *w, int64_t w_row, float *sums,
-                                bool accumulate) {
+/* to (places, vectors) = or from += the part of the lines of the places times its rows of weights.
+ */
+static inline void kfi_add_part(int64_t vectors, const kfi_line_table *table, kfi_range places,
+                                kfi_line_part part, const float *w, int64_t w_row,
+                                kfi_sum_rows from, kfi_sum_rows to, bool accumulate) {
     if (vectors == 1)
-        kfi_add_part_of(1, table, places, part, w, w_row, sums, accumulate);
+        kfi_add_part_of(1, table, places, part, w, w_row, from, to, accumulate);
     else if (vectors == 2)
-        kfi_add_part_of(2, table, places, part, w, w_row, sums, accumulate);
+        kfi_add_part_of(2, table, places, part, w, w_row, from, to, accumulate);
     else if (KFI_VECTORS > 2 && vectors == 3)
-        kfi_add_part_of(KFI_VECTORS - 1, table, places, part, w, w_row, sums, accumulate);
+        kfi_add_part_of(KFI_VECTORS - 1, table, places, part, w, w_row, from, to, accumulate);
     else
-        kfi_add_part_of(KFI_VECTORS, table, places, part, w, w_row, sums, accumulate);
+        kfi_add_part_of(KFI_VECTORS, table, places, part, w, w_row, from, to, accumulate);
 }
 
-/* sums (places, vectors) = lines times weights; `values` to a line. */
+/* Lines of the places times weights, `values` to a line: the sums of the first `whole` places, a
+ * multiple of six, go to `to`, those of the others to `sums` (places, vectors), where all of them
+ * are kept meanwhile. */
 static inline void kfi_multiply_lines(int64_t vectors, const kfi_line_table *table, int64_t places,
-                                      int64_t lines, int64_t values, const float *w, int64_t w_row,
-                                      float *sums) {
-    if (lines * values == 0) kfi_zero_floats(sums, places * vectors * KFI_LANES);
+                                      int64_t whole, int64_t lines, int64_t values, const float *w,
+                                      int64_t w_row, float *sums, kfi_sum_rows to) {
+    const kfi_sum_rows kept = {sums, vectors * KFI_LANES};
+    if (lines * values == 0) kfi_zero_floats(sums, places * kept.row);
     if (lines * values == 0) return;
     const int64_t at_once = kfi_larger(KFI_DIRECT_DEPTH / values, 1);
     const int64_t step = kfi_divide_up(values, kfi_divide_up(values, KFI_DIRECT_DEPTH));
@@ -88,8 +108,11 @@ static inline void kfi_multiply_lines(int64_t vectors, const kfi_line_table *tab
         for (int64_t first = 0; first < values; first += step) {
             const kfi_line_part part = {line, kfi_smaller(at_once, lines - line), first,
                                         kfi_smaller(step, values - first)};
-            kfi_add_part(vectors, table, places, part, w + (line * values + first) * w_row, w_row,
-                         sums, line + first > 0);
+            const float *from = w + (line * values + first) * w_row;
+            const bool last = line + at_once >= lines && first + step >= values;
+            const kfi_range outward = {0, last ? whole : 0}, inward = {outward.last, places};
+            kfi_add_part(vectors, table, outward, part, from, w_row, kept, to, line + first > 0);
+            kfi_add_part(vectors, table, inward, part, from, w_row, kept, kept, line + first > 0);
         }
 }
 
@@ -120,6 +143,7 @@ static inline void kfi_direct_block(const kfi_gathering *g, kfi_rectangle at, vo
     const kfi_patches *p = &g->patches;
     const int64_t lines = kfi_line_count(p), rows = at.rows.last - at.rows.first;
     const int64_t places = kfi_divide_up(rows, KFI_SUM_ROWS) * KFI_SUM_ROWS;
+    const bool lands = kfi_lands_whole(g) && kfi_patch_values(p) > 0;
     float *sums;
     kfi_line_table table = kfi_direct_table(p, &sums, local);
     kfi_point_lines(p, at.rows, &table);
@@ -127,10 +151,13 @@ static inline void kfi_direct_block(const kfi_gathering *g, kfi_rectangle at, vo
         for (int64_t i = rows; i < places; i++) table.pointers[line * table.row + i] = table.zeros;
     for (int64_t first = at.columns.first; first < at.columns.last; first += KFI_SUM_COLUMNS) {
         const int64_t last = kfi_smaller(first + KFI_SUM_COLUMNS, at.columns.last);
-        const int64_t vectors = kfi_divide_up(last - first, KFI_LANES);
-        kfi_multiply_lines(vectors, &table, places, lines, kfi_line_values(p),
-                           g->w + kfi_weight_block(g, first), kfi_weight_row(g, first), sums);
-        kfi_land(g, (kfi_rectangle){at.rows, {first, last}}, sums, vectors * KFI_LANES);
+        const int64_t vectors = kfi_divide_up(last - first, KFI_LANES), row = vectors * KFI_LANES;
+        const int64_t whole = lands && row == last - first ? rows - rows % KFI_SUM_ROWS : 0;
+        kfi_multiply_lines(vectors, &table, places, whole, lines, kfi_line_values(p),
+                           g->w + kfi_weight_block(g, first), kfi_weight_row(g, first), sums,
+                           (kfi_sum_rows){g->to + at.rows.first * g->out + first, g->out});
+        kfi_land(g, (kfi_rectangle){{at.rows.first + whole, at.rows.last}, {first, last}},
+                 sums + whole * row, row);
     }
 }
 

@@ -40,15 +40,19 @@ typedef struct kfi_line_table {
     float *borders;     /* the next free place for a copy */
 } kfi_line_table;
 
-/* Places [from, to) of the last axis, under `taps` taps from `first` on: those in [low, high) have
- * their taps inside. */
-static inline void kfi_point_strip(const kfi_patches *p, const kfi_patch_axis *a, const float *row,
-                                   kfi_range places, const float **pointers,
-                                   kfi_line_table *table) {
-    const int64_t low =
-        kfi_clamp(kfi_divide_up(kfi_larger(-a->first, 0), a->stride), places.first, places.last);
+/* The places of an axis whose taps are all inside of the source. */
+static inline kfi_range kfi_inner_places(const kfi_patch_axis *a) {
     const int64_t room = a->size - a->taps - a->first;
-    const int64_t high = kfi_clamp(room < 0 ? 0 : room / a->stride + 1, low, places.last);
+    const int64_t low = kfi_divide_up(kfi_larger(-a->first, 0), a->stride);
+    return (kfi_range){low, room < 0 ? 0 : room / a->stride + 1};
+}
+
+/* Places of the last axis, under the taps of one line: those of `inner` have them inside. */
+static inline void kfi_point_strip(const kfi_patches *p, const kfi_patch_axis *a, kfi_range inner,
+                                   const float *row, kfi_range places, const float **pointers,
+                                   kfi_line_table *table) {
+    const int64_t low = kfi_clamp(inner.first, places.first, places.last);
+    const int64_t high = kfi_clamp(inner.last, low, places.last);
     for (int64_t i = places.first; i < places.last; i++) {
         const int64_t start = i * a->stride + a->first;
         if (i >= low && i < high) {
@@ -66,39 +70,49 @@ static inline void kfi_point_strip(const kfi_patches *p, const kfi_patch_axis *a
     }
 }
 
-/* All lines of a strip: places of one row of the last axis. */
-static inline void kfi_point_lines_of_strip(const kfi_patches *p, int64_t image,
-                                            const int64_t at[2], kfi_range places,
-                                            const float **pointers, kfi_line_table *table) {
-    const kfi_patch_axis *a = p->axis;
-    const int64_t lines = kfi_line_count(p);
-    const int64_t parts = kfi_lines_hold_axis(p) ? 1 : a[2].taps; /* lines of a pair of taps */
-    kfi_patch_axis last = a[2];
-    if (parts > 1) last.taps = 1;
-    for (int64_t line = 0; line < lines; line++, pointers += table->row) {
-        const int64_t pair = line / parts;
-        const int64_t y0 = at[0] * a[0].stride + a[0].first + pair / a[1].taps * a[0].step;
-        const int64_t y1 = at[1] * a[1].stride + a[1].first + pair % a[1].taps * a[1].step;
-        if (y0 < 0 || y0 >= a[0].size || y1 < 0 || y1 >= a[1].size) {
-            for (int64_t i = 0; i < places.last - places.first; i++) pointers[i] = table->zeros;
+/* The lines of a strip in one row of the source, NULL outside of it: all taps, or one a line. */
+static inline void kfi_point_row(const kfi_patches *p, kfi_range inner, const float *row,
+                                 kfi_range places, const float **pointers, kfi_line_table *table) {
+    kfi_patch_axis axis = p->axis[2];
+    const int64_t lines = kfi_lines_hold_axis(p) ? 1 : axis.taps;
+    if (lines > 1) axis.taps = 1;
+    for (int64_t line = 0; line < lines; line++, pointers += table->row, axis.first += axis.step) {
+        if (lines > 1) inner = kfi_inner_places(&axis);
+        if (row) {
+            kfi_point_strip(p, &axis, inner, row, places, pointers, table);
             continue;
         }
-        const int64_t row = (image * a[0].size + y0) * a[1].size + y1;
-        last.first = a[2].first + line % parts * a[2].step;
-        kfi_point_strip(p, &last, p->source + row * a[2].size * p->channels, places, pointers,
-                        table);
+        for (int64_t i = 0; i < places.last - places.first; i++) pointers[i] = table->zeros;
     }
+}
+
+/* All lines of a strip: places of one row of the last axis. */
+static inline void kfi_point_lines_of_strip(const kfi_patches *p, int64_t image,
+                                            const int64_t at[2], kfi_range inner, kfi_range places,
+                                            const float **pointers, kfi_line_table *table) {
+    const kfi_patch_axis *a = p->axis;
+    const int64_t step = (kfi_lines_hold_axis(p) ? 1 : a[2].taps) * table->row;
+    for (int64_t t0 = 0; t0 < a[0].taps; t0++)
+        for (int64_t t1 = 0; t1 < a[1].taps; t1++, pointers += step) {
+            const int64_t y0 = at[0] * a[0].stride + a[0].first + t0 * a[0].step;
+            const int64_t y1 = at[1] * a[1].stride + a[1].first + t1 * a[1].step;
+            const bool there = y0 >= 0 && y0 < a[0].size && y1 >= 0 && y1 < a[1].size;
+            const int64_t row = (image * a[0].size + y0) * a[1].size + y1;
+            kfi_point_row(p, inner, there ? p->source + row * a[2].size * p->channels : NULL,
+                          places, pointers, table);
+        }
 }
 
 /* The lines of the places [rows.first, rows.last), counted through all images. */
 static inline void kfi_point_lines(const kfi_patches *p, kfi_range rows, kfi_line_table *table) {
     const int64_t n1 = p->axis[1].positions, n2 = p->axis[2].positions;
     const int64_t per_image = kfi_patch_positions(p);
+    const kfi_range inner = kfi_inner_places(&p->axis[2]);
     for (int64_t row = rows.first; row < rows.last;) {
         const int64_t inside = row % per_image, from = inside % n2;
         const int64_t count = kfi_smaller(n2 - from, rows.last - row);
         const int64_t at[2] = {inside / (n1 * n2), inside / n2 % n1};
-        kfi_point_lines_of_strip(p, row / per_image, at, (kfi_range){from, from + count},
+        kfi_point_lines_of_strip(p, row / per_image, at, inner, (kfi_range){from, from + count},
                                  table->pointers + (row - rows.first), table);
         row += count;
     }

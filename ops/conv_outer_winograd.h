@@ -186,4 +186,30 @@ KFI_INLINE void kfi_winograd_transform_dw(int r, const float *sums, int64_t pitc
     }
 }
 
+/* Of one core. Pixels are transformed anew for each group of columns; a part of the points takes
+ * more than its part of a whole transform. */
+static inline double kfi_outer_winograd_cycles(const kfi_patches *p, int64_t batch, int64_t out) {
+    const kfi_winograd_grid grid = kfi_winograd_grid_of(p, batch);
+    const kfi_outer_winograd_cut by = kfi_outer_winograd_cut_of(p, out);
+    const double more = 0.8 + 0.2 * (double)by.parts;
+    const double ins = (double)(p->channels / KFI_LANES * kfi_divide_up(out, by.columns));
+    const double outs = (double)out / KFI_LANES;
+    return kfi_winograd_cost(&grid, p->channels, out, more * ins, more * outs, 1);
+}
+
+/* The weights of a channel, from its rows of the sum, which are `row` floats. */
+static inline void kfi_finish_outer_winograd(const kfi_patches *p, int64_t out, int64_t channel,
+                                             const float *sum, int64_t row, float *dw) {
+    const int64_t pitch = kfi_outer_winograd_rows(p) / KFI_POINT_PAIRS * row;
+    const int64_t tap_step = p->channels * out;
+    for (int64_t o = 0; o < out; o += KFI_LANES) {
+        const float *from = sum + channel * row + o;
+        float *to = dw + channel * out + o;
+        if (p->axis[1].taps == 3)
+            kfi_winograd_transform_dw(3, from, pitch, to, tap_step);
+        else
+            kfi_winograd_transform_dw(5, from, pitch, to, tap_step);
+    }
+}
+
 #endif

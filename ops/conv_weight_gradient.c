@@ -117,16 +117,8 @@ static void divide_winograd(cut *t) {
     t->parts = by.parts;
 }
 
-/* Pixels are transformed anew for each group of columns; a part of the points takes more than its
- * part of a whole transform. */
 static double winograd_cycles(const cut *t) {
-    const kfi_winograd_grid grid = kfi_winograd_grid_of(&t->patches, t->batch);
-    const kfi_outer_winograd_cut by = kfi_outer_winograd_cut_of(&t->patches, t->out);
-    const double more = 0.8 + 0.2 * (double)by.parts;
-    const double ins =
-        (double)(t->patches.channels / KFI_LANES * kfi_divide_up(t->out, by.columns));
-    return kfi_winograd_cost(&grid, t->patches.channels, t->out, more * ins,
-                             more * (double)t->out / KFI_LANES, 1);
+    return kfi_outer_winograd_cycles(&t->patches, t->batch, t->out);
 }
 
 static size_t winograd_local_bytes(const cut *t) {
@@ -142,29 +134,13 @@ static void sum_winograd(const cut *t, const kfi_outer *o, int64_t part, void *l
 static int64_t count_channels(const cut *t) { return t->patches.channels; }
 
 static void finish_winograd(const cut *t, int64_t unit, const float *sum, float *dw) {
-    const int64_t pitch = t->rows / KFI_POINT_PAIRS * t->row,
-                  tap_step = t->patches.channels * t->out;
-    for (int64_t o = 0; o < t->out; o += KFI_LANES) {
-        const float *from = sum + unit * t->row + o;
-        float *to = dw + unit * t->out + o;
-        if (t->patches.axis[1].taps == 3)
-            kfi_winograd_transform_dw(3, from, pitch, to, tap_step);
-        else
-            kfi_winograd_transform_dw(5, from, pitch, to, tap_step);
-    }
+    kfi_finish_outer_winograd(&t->patches, t->out, unit, sum, t->row, dw);
 }
 
 /* --- few columns: summands are strips of places -------------------------------------------------
  */
 
-static kfi_gathering few_gathering(const cut *t) {
-    return kfi_outer_few_gathering(&t->patches, t->batch, t->out);
-}
-
-static bool few_fits(const cut *t) {
-    const kfi_gathering g = few_gathering(t);
-    return kfi_few_fits(&g);
-}
+static bool few_fits(const cut *t) { return kfi_outer_few_fits(&t->patches, t->batch, t->out); }
 
 static int64_t count_strips(const cut *t) {
     return count_places(t) / kfi_larger(t->patches.axis[2].positions, 1);
@@ -176,16 +152,13 @@ static double few_cycles(const cut *t) {
 }
 
 static size_t few_local_bytes(const cut *t) {
-    const kfi_gathering g = few_gathering(t);
-    return kfi_outer_few_local_bytes(&g);
+    return kfi_outer_few_local_bytes(&t->patches, t->out);
 }
 
 static void sum_few(const cut *t, const kfi_outer *o, int64_t part, void *local) {
     (void)part;
     clear_sum(t, o);
-    const kfi_gathering g = few_gathering(t);
-    const kfi_few_cut c = kfi_few_cut_of(&g);
-    kfi_add_outer_few(o, &c, local);
+    kfi_add_outer_few(o, local);
 }
 
 static const way ways[] = {
@@ -417,5 +390,5 @@ const kfi_op KFI_OP(conv_weight_gradient) = {
     .scratch = scratch_weight_gradient,
     .tile_scratch = tile_scratch_weight_gradient,
     .cost = cost_weight_gradient,
-    .examples = conv_weight_gradient_examples,
+    .examples = KFI_EXAMPLES(conv_weight_gradient_examples),
 };

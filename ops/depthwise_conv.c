@@ -90,71 +90,9 @@ static int64_t tile_step(const kfi_convolution *c) {
     return kfi_larger(4 * KFI_TILE_ELEMENTS / kfi_larger(products, 1), 1);
 }
 
-/* For y and for dx: the sums of one place (or pixel) after the other. */
-typedef struct summing {
-    const float *from, *w;
-    int64_t from_width, out; /* floats of a place (or pixel) that is read; channels of y */
-    const int32_t *which;    /* the channel of x behind each of y; NULL: the same        */
-    kfi_tap_list list;
-    float *to;
-    bool added; /* an earlier, full list */
-} summing;
-
-static void add_listed(summing *s) {
-    kfi_add_list(&s->list, s->which, s->added, s->out, s->to);
-    s->added = true;
-}
-
-static void list_tap(summing *s, int64_t at, int64_t tap) {
-    if (s->list.n == KFI_LIST_TAPS) {
-        add_listed(s);
-        s->list.n = 0;
-    }
-    s->list.from[s->list.n] = s->from + at * s->from_width;
-    s->list.w[s->list.n++] = s->w + tap * s->out;
-}
-
-static void list_pixel(const kfi_convolution *c, kfi_touch at, void *context) {
-    (void)c;
-    list_tap(context, at.pixel, at.tap);
-}
-
-static void list_place(const kfi_convolution *c, kfi_touch at, void *context) {
-    (void)c;
-    list_tap(context, at.place, at.tap);
-}
-
-static void begin_list(summing *s) {
-    s->list.n = 0;
-    s->added = false;
-}
-
-/* The same taps, so many floats further. */
-static void move_list(summing *s, int64_t step) {
-    for (int i = 0; i < s->list.n; i++) s->list.from[i] += step;
-}
-
-/* Whether the list of the neighbour before `at` on the last axis, if it is kept whole, needs but be
- * moved: `inside` are those that all taps touch. */
-static bool can_move(const kfi_convolution *c, kfi_range inside, int64_t at) {
-    return at > inside.first && at < inside.last && kfi_count_taps(c) <= KFI_LIST_TAPS;
-}
-
-/* which[o] = o / m, NULL where m is 1. */
-static const int32_t *find_which(const kfi_convolution *c, int32_t *which) {
-    if (c->out == 1) return NULL;
-    for (int64_t i = 0; i < c->in; i++)
-        for (int64_t j = i * c->out; j < (i + 1) * c->out; j++) which[j] = (int32_t)i;
-    return which;
-}
-
-static size_t bytes_of_channels(const kfi_convolution *c) {
-    return c->out > 1 ? (size_t)(c->in * c->out) * sizeof(float) : 0;
-}
-
 static size_t tile_scratch_forward(const kfi_call *call) {
     const kfi_convolution c = describe_forward(call);
-    return bytes_of_channels(&c);
+    return kfi_which_bytes(&c);
 }
 
 static int64_t tiles_forward(const kfi_call *call) {
@@ -168,21 +106,20 @@ static void convolve(const kfi_call *call, int64_t tile, void *local) {
     const kfi_window *w = &c.axis[2];
     const kfi_range inside = {kfi_tap_positions(w, 0).first,
                               kfi_tap_positions(w, w->kernel - 1).last};
-    summing s = {.from = kfi_in(call, 0),
-                 .w = kfi_in(call, 1),
-                 .from_width = c.in,
-                 .out = c.in * c.out,
-                 .which = find_which(&c, local)};
+    kfi_tap_sum s = {.from = kfi_in(call, 0),
+                     .w = kfi_in(call, 1),
+                     .from_width = c.in,
+                     .out = c.in * c.out,
+                     .which = kfi_find_which(&c, local)};
     for (int64_t place = places.first; place < places.last; place++) {
         s.to = kfi_out(call, 0) + place * s.out;
-        if (place > places.first && can_move(&c, inside, place % w->positions)) {
-            move_list(&s, w->stride * c.in);
+        if (place > places.first && kfi_list_can_move(&c, inside, place % w->positions)) {
+            kfi_move_list(&s, w->stride * c.in);
         } else {
-            begin_list(&s);
-            kfi_visit_pixels(&c, place, list_pixel, &s);
+            kfi_begin_list(&s);
+            kfi_visit_pixels(&c, place, kfi_list_pixel, &s);
         }
-        add_listed(&s);
-        s.added = false;
+        kfi_add_listed(&s);
     }
 }
 
@@ -198,21 +135,12 @@ static kfi_region region_forward(const kfi_call *call, int stage, int64_t tile) 
 
 static size_t tile_scratch_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
-    return bytes_of_channels(&c);
+    return kfi_which_bytes(&c);
 }
 
 static int64_t tiles_data_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_data_gradient(call);
     return kfi_tile_count(kfi_count_pixels(&c), tile_step(&c));
-}
-
-/* Each channel of x is behind m of y. */
-static void fold(const kfi_convolution *c, const float *sums, float *dx) {
-    for (int64_t i = 0; i < c->in; i++) {
-        float sum = 0;
-        for (int64_t j = 0; j < c->out; j++) sum += sums[i * c->out + j];
-        dx[i] = sum;
-    }
 }
 
 static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
@@ -222,22 +150,21 @@ static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
     const int64_t reach = (w->kernel - 1) * w->dilation;
     const kfi_range inside = {kfi_larger(reach - w->before, 0),
                               w->stride == 1 ? w->positions - w->before : 0};
-    summing s = {.from = kfi_in(call, 0),
-                 .w = kfi_in(call, 1),
-                 .from_width = c.in * c.out,
-                 .out = c.in * c.out};
+    kfi_tap_sum s = {.from = kfi_in(call, 0),
+                     .w = kfi_in(call, 1),
+                     .from_width = c.in * c.out,
+                     .out = c.in * c.out};
     for (int64_t pixel = pixels.first; pixel < pixels.last; pixel++) {
         float *dx = kfi_out(call, 0) + pixel * c.in;
         s.to = c.out > 1 ? local : dx;
-        if (pixel > pixels.first && can_move(&c, inside, pixel % w->size)) {
-            move_list(&s, s.out);
+        if (pixel > pixels.first && kfi_list_can_move(&c, inside, pixel % w->size)) {
+            kfi_move_list(&s, s.out);
         } else {
-            begin_list(&s);
-            kfi_visit_places(&c, pixel, list_place, &s);
+            kfi_begin_list(&s);
+            kfi_visit_places(&c, pixel, kfi_list_place, &s);
         }
-        add_listed(&s);
-        s.added = false;
-        if (c.out > 1) fold(&c, s.to, dx);
+        kfi_add_listed(&s);
+        if (c.out > 1) kfi_fold_channels(&c, s.to, dx);
     }
 }
 
@@ -272,14 +199,14 @@ static size_t scratch_weight_gradient(const kfi_call *call) {
 
 static size_t tile_scratch_weight_gradient(const kfi_call *call) {
     const kfi_convolution c = describe_weight_gradient(call);
-    return bytes_of_channels(&c);
+    return kfi_which_bytes(&c);
 }
 
 static void sum_slice(const kfi_call *call, int64_t tile, void *local) {
     const kfi_convolution c = describe_weight_gradient(call);
     const int64_t weights = count_weights(&c), n2 = c.axis[2].positions;
     const kfi_range places = kfi_slice_range(kfi_count_places(&c), count_slices(&c), tile);
-    const int32_t *which = find_which(&c, local);
+    const int32_t *which = kfi_find_which(&c, local);
     double *sums = (double *)call->scratch + tile * weights;
     for (int64_t i = 0; i < weights; i++) sums[i] = 0;
     for (int64_t place = places.first; place < places.last;) {
@@ -441,7 +368,7 @@ const kfi_op KFI_OP(depthwise_conv) = {
     .gradient = derive_forward,
     .tile_scratch = tile_scratch_forward,
     .cost = cost_forward,
-    .examples = forward_examples,
+    .examples = KFI_EXAMPLES(forward_examples),
     .region = region_forward,
 };
 
@@ -453,7 +380,7 @@ const kfi_op KFI_OP(depthwise_conv_data_gradient) = {
     .gradient = derive_data_gradient,
     .tile_scratch = tile_scratch_data_gradient,
     .cost = cost_data_gradient,
-    .examples = data_gradient_examples,
+    .examples = KFI_EXAMPLES(data_gradient_examples),
     .region = region_data_gradient,
 };
 
@@ -466,5 +393,5 @@ const kfi_op KFI_OP(depthwise_conv_weight_gradient) = {
     .scratch = scratch_weight_gradient,
     .tile_scratch = tile_scratch_weight_gradient,
     .cost = cost_weight_gradient,
-    .examples = weight_gradient_examples,
+    .examples = KFI_EXAMPLES(weight_gradient_examples),
 };

@@ -5,65 +5,23 @@
  *   local_conv(x, w) = y    ..._data_gradient(dy, w) = dx    ..._weight_gradient(x, dy) = dw
  * All are products over the images of the batch: one for each place or, in dx, for each pair of a
  * pixel and a tap, so that no two tiles write one pixel. */
-#include "ops/taps.h"
+#include "ops/local_windows.h"
 
 /* --- shapes ----------------------------------------------------------------------------------- */
 
-static kfi_conv as_convolution(const kfi_local_conv *a) {
-    kfi_conv conv = {.spatial = a->spatial};
-    for (int i = 0; i < a->spatial; i++) conv.stride[i] = a->stride[i], conv.dilation[i] = 1;
-    return conv;
-}
-
-static int64_t count_taps(const kfi_local_conv *a) {
-    int64_t taps = 1;
-    for (int i = 0; i < a->spatial; i++) taps *= a->window[i];
-    return taps;
-}
-
-/* Windows on each spatial axis of x, into y, and how many there are in all (KF_ANY: not known). */
-static kf_status infer_places(const kfi_local_conv *a, const int64_t *x, int64_t *y,
-                              int64_t *places) {
-    const kfi_conv conv = as_convolution(a);
-    *places = 1;
-    for (int i = 0; i < a->spatial; i++) {
-        kfi_window window = kfi_conv_window(&conv, i, x[i], a->window[i]);
-        const kf_status status = kfi_window_count(&window, KFI_VALID);
-        if (status) return status;
-        y[i] = window.positions;
-        *places = *places == KF_ANY || y[i] == KF_ANY ? KF_ANY : *places * y[i];
-    }
-    return KF_OK;
-}
-
-static kf_status check_ranks(const kfi_shaping *s, int first, int second) {
-    kf_status status = kfi_expect_floats(s, 2);
-    if (!status)
-        status = kfi_check_spatial(((const kfi_local_conv *)s->attributes)->spatial, KFI_VALID);
-    if (!status) status = kfi_expect_rank(s, 0, first);
-    return status ? status : kfi_expect_rank(s, 1, second);
-}
-
-static kf_status expect_weights(const kf_shape *w, int64_t places, int64_t values, int64_t out) {
-    const kf_shape expected = KFI_SHAPE(places, values, out);
-    if (kfi_shape_fits(w, &expected)) return KF_OK;
-    return kfi_fail(KF_INVALID, "the weights must have shape %s, got %s",
-                    kfi_shape_string(&expected), kfi_shape_string(w));
-}
-
 static kf_status infer_local_conv(kfi_shaping *s) {
     const kfi_local_conv *a = s->attributes;
-    kf_status status = check_ranks(s, a->spatial + 2, 3);
+    kf_status status = kfi_local_check_ranks(s, a->spatial + 2, 3);
     if (status) return status;
     const int64_t *x = s->in[0].shape.dims, channels = x[a->spatial + 1];
     const kf_shape *w = &s->in[1].shape;
     kf_shape *y = &s->out[0].shape;
     *y = (kf_shape){.rank = a->spatial + 2};
     int64_t places;
-    status = infer_places(a, x + 1, y->dims + 1, &places);
+    status = kfi_local_infer_places(a, x + 1, y->dims + 1, &places);
     if (!status)
-        status = expect_weights(w, places, channels == KF_ANY ? KF_ANY : channels * count_taps(a),
-                                KF_ANY);
+        status = kfi_local_expect_weights(
+            w, places, channels == KF_ANY ? KF_ANY : channels * kfi_local_taps(a), KF_ANY);
     y->dims[0] = x[0];
     y->dims[a->spatial + 1] = w->dims[2];
     s->n_out = 1;
@@ -72,15 +30,16 @@ static kf_status infer_local_conv(kfi_shaping *s) {
 
 static kf_status infer_data_gradient(kfi_shaping *s) {
     const kfi_local_conv *a = s->attributes;
-    kf_status status = check_ranks(s, a->spatial + 2, 3);
+    kf_status status = kfi_local_check_ranks(s, a->spatial + 2, 3);
     if (status) return status;
     const kf_shape *dy = &s->in[0].shape, *w = &s->in[1].shape;
-    const int64_t taps = count_taps(a), channels = w->dims[1] / kfi_larger(taps, 1);
+    const int64_t taps = kfi_local_taps(a), channels = w->dims[1] / kfi_larger(taps, 1);
     kf_shape expected = *dy;
     int64_t places;
-    status = infer_places(a, a->size, expected.dims + 1, &places);
+    status = kfi_local_infer_places(a, a->size, expected.dims + 1, &places);
     if (!status) status = kfi_expect_shape(s, 0, &expected);
-    if (!status) status = expect_weights(w, places, channels * taps, dy->dims[a->spatial + 1]);
+    if (!status)
+        status = kfi_local_expect_weights(w, places, channels * taps, dy->dims[a->spatial + 1]);
     kf_shape *dx = &s->out[0].shape;
     *dx = (kf_shape){.rank = a->spatial + 2};
     dx->dims[0] = dy->dims[0];
@@ -92,44 +51,31 @@ static kf_status infer_data_gradient(kfi_shaping *s) {
 
 static kf_status infer_weight_gradient(kfi_shaping *s) {
     const kfi_local_conv *a = s->attributes;
-    kf_status status = check_ranks(s, a->spatial + 2, a->spatial + 2);
+    kf_status status = kfi_local_check_ranks(s, a->spatial + 2, a->spatial + 2);
     if (status) return status;
     const int64_t *x = s->in[0].shape.dims;
     kf_shape dy = s->in[1].shape;
     int64_t places;
     dy.dims[0] = x[0];
-    status = infer_places(a, x + 1, dy.dims + 1, &places);
+    status = kfi_local_infer_places(a, x + 1, dy.dims + 1, &places);
     if (!status) status = kfi_expect_shape(s, 1, &dy);
     s->n_out = 1;
-    s->out[0].shape = KFI_SHAPE(places, count_taps(a) * x[a->spatial + 1], dy.dims[a->spatial + 1]);
+    s->out[0].shape =
+        KFI_SHAPE(places, kfi_local_taps(a) * x[a->spatial + 1], dy.dims[a->spatial + 1]);
     return status;
 }
 
-/* c.in and c.out are channels; the kernel's sizes are attributes, so x and y say the rest. */
-static kfi_convolution describe(const kfi_local_conv *a, const kfi_array *x, const kfi_array *y) {
-    const kfi_conv conv = as_convolution(a);
-    kfi_array kernel = {.shape = {.rank = a->spatial + 2}};
-    for (int i = 0; i < a->spatial; i++) kernel.shape.dims[i] = a->window[i];
-    kernel.shape.dims[a->spatial] = x->shape.dims[a->spatial + 1];
-    kernel.shape.dims[a->spatial + 1] = y->shape.dims[a->spatial + 1];
-    return kfi_conv_describe(&conv, x, &kernel, y);
-}
-
 static kfi_convolution describe_forward(const kfi_call *call) {
-    return describe(call->attributes, &call->in[0], &call->out[0]);
+    return kfi_local_describe(call->attributes, &call->in[0], &call->out[0]);
 }
 static kfi_convolution describe_data_gradient(const kfi_call *call) {
-    return describe(call->attributes, &call->out[0], &call->in[0]);
+    return kfi_local_describe(call->attributes, &call->out[0], &call->in[0]);
 }
 static kfi_convolution describe_weight_gradient(const kfi_call *call) {
-    return describe(call->attributes, &call->in[0], &call->in[1]);
+    return kfi_local_describe(call->attributes, &call->in[0], &call->in[1]);
 }
 
 /* --- y and dw: a product for each place ------------------------------------------------------- */
-
-static int64_t places_of(const kfi_convolution *c) {
-    return c->axis[0].positions * c->axis[1].positions * c->axis[2].positions;
-}
 
 /* Places, or pixels, that make a tile. */
 static int64_t tile_step(const kfi_convolution *c) {
@@ -160,7 +106,7 @@ static void gather_place(const kfi_convolution *c, const kfi_patches *p, int64_t
 }
 
 static int64_t tiles_of_places(const kfi_convolution *c) {
-    return kfi_tile_count(places_of(c), tile_step(c));
+    return kfi_tile_count(kfi_local_places(c), tile_step(c));
 }
 
 static int64_t tiles_forward(const kfi_call *call) {
@@ -176,7 +122,8 @@ static size_t tile_scratch_forward(const kfi_call *call) {
 static void convolve(const kfi_call *call, int64_t tile, void *local) {
     const kfi_convolution c = describe_forward(call);
     const kfi_patches p = kfi_conv_patches(&c, kfi_in(call, 0));
-    const int64_t all = places_of(&c), values = kfi_patch_values(&p), rows = gathered_rows(&c);
+    const int64_t all = kfi_local_places(&c), values = kfi_patch_values(&p),
+                  rows = gathered_rows(&c);
     const kfi_range places = kfi_tile_range(all, tile_step(&c), tile);
     for (int64_t place = places.first; place < places.last; place++)
         for (int64_t first = 0; first < c.batch; first += rows) {
@@ -207,7 +154,8 @@ static size_t tile_scratch_weight_gradient(const kfi_call *call) {
 static void sum_products(const kfi_call *call, int64_t tile, void *local) {
     const kfi_convolution c = describe_weight_gradient(call);
     const kfi_patches p = kfi_conv_patches(&c, kfi_in(call, 0));
-    const int64_t all = places_of(&c), values = kfi_patch_values(&p), rows = gathered_rows(&c);
+    const int64_t all = kfi_local_places(&c), values = kfi_patch_values(&p),
+                  rows = gathered_rows(&c);
     const kfi_range places = kfi_tile_range(all, tile_step(&c), tile);
     for (int64_t place = places.first; place < places.last; place++) {
         int64_t first = 0;
@@ -280,7 +228,7 @@ static void convolve_back(const kfi_call *call, int64_t tile, void *local) {
                    .dx = kfi_out(call, 0),
                    .images = c.batch,
                    .pixels = kfi_count_pixels(&one),
-                   .places = places_of(&c),
+                   .places = kfi_local_places(&c),
                    .values = kfi_count_taps(&c) * c.in};
     const kfi_range pixels = kfi_tile_range(s.pixels, tile_step(&c), tile);
     for (int64_t pixel = pixels.first; pixel < pixels.last; pixel++) {
@@ -400,7 +348,7 @@ const kfi_op KFI_OP(local_conv) = {
     .gradient = derive_forward,
     .tile_scratch = tile_scratch_forward,
     .cost = cost_forward,
-    .examples = forward_examples,
+    .examples = KFI_EXAMPLES(forward_examples),
 };
 
 const kfi_op KFI_OP(local_conv_data_gradient) = {
@@ -410,7 +358,7 @@ const kfi_op KFI_OP(local_conv_data_gradient) = {
     .stages = {{convolve_back, tiles_data_gradient}},
     .gradient = derive_data_gradient,
     .cost = cost_data_gradient,
-    .examples = data_gradient_examples,
+    .examples = KFI_EXAMPLES(data_gradient_examples),
 };
 
 const kfi_op KFI_OP(local_conv_weight_gradient) = {
@@ -421,5 +369,5 @@ const kfi_op KFI_OP(local_conv_weight_gradient) = {
     .gradient = derive_weight_gradient,
     .tile_scratch = tile_scratch_weight_gradient,
     .cost = cost_weight_gradient,
-    .examples = weight_gradient_examples,
+    .examples = KFI_EXAMPLES(weight_gradient_examples),
 };

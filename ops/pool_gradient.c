@@ -2,6 +2,7 @@
  * band of rows of one image of dx: it goes through all windows that touch the band and writes
  * inside of the band only. */
 #include "ops/pooling.h"
+#include "ops/vectors.h"
 
 static kf_status infer_max_pool_gradient(kfi_shaping *s) {
     kf_shape y;
@@ -30,7 +31,8 @@ static int64_t rows_per_band(const kfi_pooling *p) {
     const int64_t row = p->axis[1].size * p->axis[2].size * p->channels;
     const int64_t overlap = p->axis[0].kernel - p->axis[0].stride;
     const int64_t enough = KFI_TILE_ELEMENTS / 2 / kfi_larger(row, 1);
-    return kfi_larger(kfi_larger(enough, 4 * overlap), kfi_larger(p->axis[0].stride, 1));
+    const int64_t stride = kfi_larger(p->axis[0].stride, 1);
+    return kfi_larger(kfi_larger(enough, 4 * overlap) / stride, 1) * stride;
 }
 
 static int64_t bands_per_image(const kfi_pooling *p) {
@@ -44,7 +46,47 @@ typedef struct backward {
     int64_t image;
     kfi_range rows;
     int32_t *taken; /* by channel: whether the maximum has been met */
+    bool adds;      /* windows overlap, or leave gaps: dx is zero before the first of them */
 } backward;
+
+/* Every place that equals the maximum and is the first to do so gets dy: `vectors` vectors of
+ * channels from c on, of which the first `done` have theirs already. */
+KFI_INLINE void give_vectors(int vectors, const kfi_pooling *p, const kfi_box *w, const backward *b,
+                             int64_t c, int done) {
+    kfi_vector y[KFI_VECTORS], dy[KFI_VECTORS];
+    kfi_lane_mask taken[KFI_VECTORS];
+    for (int v = 0; v < vectors; v++) {
+        y[v] = kfi_load(b->y + c + v * KFI_LANES);
+        dy[v] = kfi_load(b->dy + c + v * KFI_LANES);
+        taken[v] = (kfi_lane_mask){0};
+    }
+    for (int lane = 0; lane < done && b->adds; lane++) dy[0][lane] = 0;
+    for (int64_t i = w->axis[0].first; i < w->axis[0].last; i++) {
+        const bool inside = i >= b->rows.first && i < b->rows.last;
+        for (int64_t j = w->axis[1].first; j < w->axis[1].last; j++)
+            for (int64_t k = w->axis[2].first; k < w->axis[2].last; k++) {
+                const int64_t at = kfi_pool_place(p, b->image, i, j, k) + c;
+                for (int v = 0; v < vectors; v++) {
+                    const kfi_lane_mask hit =
+                        (kfi_load(b->x + at + v * KFI_LANES) == y[v]) & ~taken[v];
+                    const kfi_vector given = (kfi_vector)((kfi_lane_mask)dy[v] & hit);
+                    float *dx = b->dx + at + v * KFI_LANES;
+                    taken[v] |= hit;
+                    if (inside) kfi_store(dx, b->adds ? kfi_load(dx) + given : given);
+                }
+            }
+    }
+}
+
+/* A window of at least KFI_LANES channels; the last vector may overlap the one before. */
+static void give_channels(const kfi_pooling *p, const kfi_box *w, const backward *b) {
+    int64_t c = 0;
+    for (; p->channels - c >= KFI_SUM_COLUMNS; c += KFI_SUM_COLUMNS)
+        give_vectors(KFI_VECTORS, p, w, b, c, 0);
+    for (; p->channels - c >= KFI_LANES; c += KFI_LANES) give_vectors(1, p, w, b, c, 0);
+    const int64_t last = p->channels - KFI_LANES;
+    if (c < p->channels) give_vectors(1, p, w, b, last, (int)(c - last));
+}
 
 /* Vectorised over channels: every place that equals the maximum and is the first to do so. */
 static void give_first(const float *x, const backward *b, float *dx, int32_t *taken,
@@ -64,6 +106,10 @@ static void give_first(const float *x, const backward *b, float *dx, int32_t *ta
 }
 
 static void max_backward_window(const kfi_pooling *p, const kfi_box *w, const backward *b) {
+    if (p->channels >= KFI_LANES) {
+        give_channels(p, w, b);
+        return;
+    }
     memset(b->taken, 0, (size_t)p->channels * sizeof *b->taken);
     for (int64_t i = w->axis[0].first; i < w->axis[0].last; i++) {
         const bool inside = i >= b->rows.first && i < b->rows.last;
@@ -86,6 +132,15 @@ static void average_backward_window(const kfi_pooling *p, const kfi_box *w, cons
                                p->channels);
 }
 
+/* Whether each place is under one window. */
+static bool covers_once(const kfi_pooling *p) {
+    for (int i = 0; i < 3; i++) {
+        const kfi_window *w = &p->axis[i];
+        if (w->kernel != w->stride || w->positions * w->stride - w->before < w->size) return false;
+    }
+    return true;
+}
+
 /* The windows of axis 0 that reach into the rows. */
 static kfi_range windows_over(const kfi_window *w, kfi_range rows) {
     const int64_t above = rows.first + w->before - w->kernel + 1;
@@ -95,25 +150,27 @@ static kfi_range windows_over(const kfi_window *w, kfi_range rows) {
 
 typedef void backward_window(const kfi_pooling *, const kfi_box *, const backward *);
 
-/* dx is cleared, then each window adds to it; `b` comes with the arrays of the whole call. */
+/* dx is cleared where need be, then each window gives to it; `b` comes with the arrays of the whole
+ * call. */
 static void go_backward(const kfi_pooling *p, int64_t tile, backward b, backward_window *window) {
     const float *y = b.y, *dy = b.dy;
     b.image = tile / bands_per_image(p);
     b.rows = kfi_tile_range(p->axis[0].size, rows_per_band(p), tile % bands_per_image(p));
     const int64_t first = kfi_pool_place(p, b.image, b.rows.first, 0, 0);
     const int64_t last = kfi_pool_place(p, b.image, b.rows.last, 0, 0);
-    memset(b.dx + first, 0, (size_t)(last - first) * sizeof *b.dx);
+    b.adds = !b.y || p->channels < KFI_LANES || !covers_once(p);
+    if (b.adds) memset(b.dx + first, 0, (size_t)(last - first) * sizeof *b.dx);
     const kfi_range over = windows_over(&p->axis[0], b.rows);
     const int64_t n1 = p->axis[1].positions, n2 = p->axis[2].positions;
+    int64_t at = (b.image * p->axis[0].positions + over.first) * n1 * n2 * p->channels;
     for (int64_t p0 = over.first; p0 < over.last; p0++)
-        for (int64_t inside = 0; inside < n1 * n2; inside++) {
-            const kfi_box w = kfi_pool_box(p, p0, inside / n2, inside % n2);
-            const int64_t row = b.image * p->axis[0].positions + p0;
-            const int64_t at = (row * n1 * n2 + inside) * p->channels;
-            b.y = y ? y + at : NULL;
-            b.dy = dy + at;
-            window(p, &w, &b);
-        }
+        for (int64_t p1 = 0; p1 < n1; p1++)
+            for (int64_t p2 = 0; p2 < n2; p2++, at += p->channels) {
+                const kfi_box w = kfi_pool_box(p, p0, p1, p2);
+                b.y = y ? y + at : NULL;
+                b.dy = dy + at;
+                window(p, &w, &b);
+            }
 }
 
 /* The band of a tile. */
@@ -244,7 +301,7 @@ const kfi_op KFI_OP(max_pool_gradient) = {
     .stages = {{max_backward, tiles_max_backward}},
     .tile_scratch = tile_scratch_max_backward,
     .cost = cost_max_backward,
-    .examples = max_backward_examples,
+    .examples = KFI_EXAMPLES(max_backward_examples),
     .region = region_max_backward,
 };
 
@@ -255,6 +312,6 @@ const kfi_op KFI_OP(average_pool_gradient) = {
     .stages = {{average_backward, tiles_average_backward}},
     .gradient = derive_average_pool_gradient,
     .cost = cost_average_backward,
-    .examples = average_backward_examples,
+    .examples = KFI_EXAMPLES(average_backward_examples),
     .region = region_average_backward,
 };

@@ -152,21 +152,23 @@ typedef float kfi_term(float t, float p, float s);
 /* The sum of f(t_i, p_i, s) over a row. The last few go through the same vector code in a padded
  * block, whose other terms are left out. */
 KFI_INLINE float kfi_sum_terms(kfi_term *f, const float *t, const float *p, float s, int64_t n) {
-    const int64_t whole = n - n % KFI_BLOCK;
-    float term[KFI_BLOCK] = {0}, sum = 0;
+    const int64_t whole = n - n % KFI_BLOCK, rest = n - whole;
+    float term[KFI_BLOCK] = {0};
     for (int64_t at = 0; at < whole; at += KFI_BLOCK) {
 #pragma omp simd
         for (int j = 0; j < KFI_BLOCK; j++) term[j] += f(t[at + j], p[at + j], s);
     }
-    for (int j = 0; j < KFI_BLOCK; j++) sum += term[j];
-    if (whole == n) return sum;
-    float last_t[KFI_BLOCK] = {0}, last_p[KFI_BLOCK] = {0};
-    memcpy(last_t, t + whole, (size_t)(n - whole) * sizeof(float));
-    memcpy(last_p, p + whole, (size_t)(n - whole) * sizeof(float));
+    if (rest > 0) {
+        float last_t[KFI_BLOCK] = {0}, last_p[KFI_BLOCK] = {0}, last[KFI_BLOCK];
+        memcpy(last_t, t + whole, (size_t)rest * sizeof(float));
+        memcpy(last_p, p + whole, (size_t)rest * sizeof(float));
 #pragma omp simd
-    for (int j = 0; j < KFI_BLOCK; j++) term[j] = f(last_t[j], last_p[j], s);
-    for (int64_t j = 0; j < n - whole; j++) sum += term[j];
-    return sum;
+        for (int j = 0; j < KFI_BLOCK; j++) last[j] = f(last_t[j], last_p[j], s);
+        for (int64_t j = 0; j < rest; j++) term[j] += last[j];
+    }
+    for (int half = KFI_BLOCK / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++) term[j] += term[j + half];
+    return term[0];
 }
 
 /* Rows may be shorter than a vector (a unit, three colours), so terms are computed for many rows at

@@ -6,9 +6,10 @@
 #include "ops/attributes.h"
 #include "ops/checks.h"
 #include "ops/columns.h"
+#include "ops/short_rows.h"
 #include "ops/vector_math.h"
 
-enum { WIDTH = 64, SHORT = 16, GROUP = 2048 };
+enum { WIDTH = KFI_STRIP, GROUP = 2048 };
 
 static kf_status infer(kfi_shaping *shaping, int count) {
     const kf_status status = kfi_infer_same(shaping, count);
@@ -91,27 +92,17 @@ static int64_t strip_start(kfi_columns c, int64_t unit, int64_t *width) {
     return unit / strips(c) * c.n * c.inner + column;
 }
 
-/* `rows` rows of n as columns (n, WIDTH), and back. */
-static void turn(const float *from, int64_t rows, int64_t n, float *to) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) to[i * WIDTH + r] = from[r * n + i];
-}
-static void turn_back(const float *from, int64_t rows, int64_t n, float *to) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) to[r * n + i] = from[i * WIDTH + r];
-}
-
 static void softmax_short_rows(const float *x, float *y, int64_t rows, int64_t n) {
-    float strip[SHORT * WIDTH] = {0};
-    turn(x, rows, n, strip);
+    float strip[KFI_SHORT * WIDTH] = {0};
+    kfi_turn_rows(x, rows, n, 0, strip);
     softmax_strip(strip, strip, (kfi_columns){1, n, WIDTH}, rows);
-    turn_back(strip, rows, n, y);
+    kfi_turn_columns(strip, rows, n, y);
 }
 
 /* Rows that are worked on together. */
 static int64_t units_at_once(kfi_columns c) {
     if (c.inner > 1 || c.n >= GROUP || c.n == 0) return 1;
-    return c.n < SHORT ? WIDTH : GROUP / c.n;
+    return c.n < KFI_SHORT ? WIDTH : GROUP / c.n;
 }
 
 static void softmax(const kfi_call *call, int64_t tile, void *local) {
@@ -127,7 +118,7 @@ static void softmax(const kfi_call *call, int64_t tile, void *local) {
         if (c.inner > 1) start = strip_start(c, unit, &width);
         if (c.inner > 1)
             softmax_strip(x + start, y + start, c, width);
-        else if (c.n < SHORT)
+        else if (c.n < KFI_SHORT)
             softmax_short_rows(x + start, y + start, rows, c.n);
         else
             softmax_rows(x + start, y + start, rows, c.n);
@@ -158,11 +149,11 @@ static void gradient_strip(const float *dy, const float *y, float *dx, kfi_colum
 
 static void gradient_short_rows(const float *dy, const float *y, float *dx, int64_t rows,
                                 int64_t n) {
-    float dy_strip[SHORT * WIDTH] = {0}, y_strip[SHORT * WIDTH] = {0};
-    turn(dy, rows, n, dy_strip);
-    turn(y, rows, n, y_strip);
+    float dy_strip[KFI_SHORT * WIDTH] = {0}, y_strip[KFI_SHORT * WIDTH] = {0};
+    kfi_turn_rows(dy, rows, n, 0, dy_strip);
+    kfi_turn_rows(y, rows, n, 0, y_strip);
     gradient_strip(dy_strip, y_strip, dy_strip, (kfi_columns){1, n, WIDTH}, rows);
-    turn_back(dy_strip, rows, n, dx);
+    kfi_turn_columns(dy_strip, rows, n, dx);
 }
 
 static void softmax_gradient(const kfi_call *call, int64_t tile, void *local) {
@@ -171,14 +162,14 @@ static void softmax_gradient(const kfi_call *call, int64_t tile, void *local) {
     const kfi_span span = kfi_span_of(tile, units_per_tile(c), units(c));
     const float *dy = kfi_in(call, 0), *y = kfi_in(call, 1);
     float *dx = kfi_out(call, 0);
-    const int64_t at_once = c.inner == 1 && c.n < SHORT ? WIDTH : 1;
+    const int64_t at_once = c.inner == 1 && c.n < KFI_SHORT ? WIDTH : 1;
     for (int64_t unit = span.begin; unit < span.end; unit += at_once) {
         const int64_t rows = span.end - unit < at_once ? span.end - unit : at_once;
         int64_t width = 0, start = unit * c.n;
         if (c.inner > 1) start = strip_start(c, unit, &width);
         if (c.inner > 1)
             gradient_strip(dy + start, y + start, dx + start, c, width);
-        else if (c.n < SHORT)
+        else if (c.n < KFI_SHORT)
             gradient_short_rows(dy + start, y + start, dx + start, rows, c.n);
         else
             gradient_row(dy + start, y + start, dx + start, c.n);
@@ -228,7 +219,7 @@ const kfi_op KFI_OP(softmax) = {
     .stages = {{softmax, tiles}},
     .gradient = derive,
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1},
 };
 
@@ -238,6 +229,6 @@ const kfi_op KFI_OP(softmax_gradient) = {
     .infer = infer_gradient,
     .stages = {{softmax_gradient, tiles}},
     .cost = gradient_cost,
-    .examples = gradient_examples,
+    .examples = KFI_EXAMPLES(gradient_examples),
     .in_place = {1},
 };

@@ -65,6 +65,81 @@ static inline void kfi_add_list(const kfi_tap_list *list, const int32_t *which, 
         kfi_add_list_of(list, NULL, add, channels, to);
 }
 
+/* which[o] = o / m, the channel of x behind each of y, where each is behind m (c->out) of them;
+ * NULL where m is 1. */
+static inline const int32_t *kfi_find_which(const kfi_convolution *c, int32_t *which) {
+    if (c->out == 1) return NULL;
+    for (int64_t i = 0; i < c->in; i++)
+        for (int64_t j = i * c->out; j < (i + 1) * c->out; j++) which[j] = (int32_t)i;
+    return which;
+}
+
+static inline size_t kfi_which_bytes(const kfi_convolution *c) {
+    return c->out > 1 ? (size_t)(c->in * c->out) * sizeof(float) : 0;
+}
+
+/* The sums of channels of y, added up by the channel of x behind them. */
+static inline void kfi_fold_channels(const kfi_convolution *c, const float *sums, float *dx) {
+    for (int64_t i = 0; i < c->in; i++) {
+        float sum = 0;
+        for (int64_t j = 0; j < c->out; j++) sum += sums[i * c->out + j];
+        dx[i] = sum;
+    }
+}
+
+/* --- sums of one place (or pixel) after the other --------------------------------------------- */
+
+typedef struct kfi_tap_sum {
+    const float *from, *w;
+    int64_t from_width, out; /* floats of a place (or pixel) that is read; channels of y */
+    const int32_t *which;    /* the channel of x behind each of y; NULL: the same        */
+    kfi_tap_list list;
+    float *to;
+    bool added; /* an earlier, full list */
+} kfi_tap_sum;
+
+static inline void kfi_begin_list(kfi_tap_sum *s) {
+    s->list.n = 0;
+    s->added = false;
+}
+
+static inline void kfi_list_tap(kfi_tap_sum *s, int64_t at, int64_t tap) {
+    if (s->list.n == KFI_LIST_TAPS) {
+        kfi_add_list(&s->list, s->which, s->added, s->out, s->to);
+        s->added = true;
+        s->list.n = 0;
+    }
+    s->list.from[s->list.n] = s->from + at * s->from_width;
+    s->list.w[s->list.n++] = s->w + tap * s->out;
+}
+
+static inline void kfi_list_pixel(const kfi_convolution *c, kfi_touch at, void *context) {
+    (void)c;
+    kfi_list_tap(context, at.pixel, at.tap);
+}
+
+static inline void kfi_list_place(const kfi_convolution *c, kfi_touch at, void *context) {
+    (void)c;
+    kfi_list_tap(context, at.place, at.tap);
+}
+
+/* The same taps, so many floats further. */
+static inline void kfi_move_list(kfi_tap_sum *s, int64_t step) {
+    for (int i = 0; i < s->list.n; i++) s->list.from[i] += step;
+}
+
+/* Whether the list of the neighbour before `at` on the last axis, if it is kept whole, needs but be
+ * moved: `inside` are those that all taps touch. */
+static inline bool kfi_list_can_move(const kfi_convolution *c, kfi_range inside, int64_t at) {
+    return at > inside.first && at < inside.last && kfi_count_taps(c) <= KFI_LIST_TAPS;
+}
+
+/* What is listed, to s->to; the list stays, for the next. */
+static inline void kfi_add_listed(kfi_tap_sum *s) {
+    kfi_add_list(&s->list, s->which, s->added, s->out, s->to);
+    s->added = false;
+}
+
 /* The positions of a window whose tap lies inside of the axis. */
 static inline kfi_range kfi_tap_positions(const kfi_window *w, int64_t tap) {
     const int64_t first = tap * w->dilation - w->before; /* under position 0 */

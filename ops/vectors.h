@@ -25,6 +25,14 @@ typedef float kfi_loose_vector
 static inline kfi_vector kfi_load(const float *from) { return *(const kfi_loose_vector *)from; }
 static inline void kfi_store(float *to, kfi_vector value) { *(kfi_loose_vector *)to = value; }
 
+/* A value that several products share, in a register: gcc would load it anew for each. */
+static inline kfi_vector kfi_keep(kfi_vector value) {
+#if defined __x86_64__
+    __asm__("" : "+v"(value));
+#endif
+    return value;
+}
+
 /* Lane by lane a > b ? a : b. */
 typedef int32_t kfi_lane_mask __attribute__((vector_size(KFI_LANES * sizeof(int32_t))));
 static inline kfi_vector kfi_larger_lanes(kfi_vector a, kfi_vector b) {

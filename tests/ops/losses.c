@@ -126,6 +126,12 @@ static void binary_crossentropy(void **state) {
 static void categorical_crossentropy(void **state) {
     (void)state;
     check_floats("categorical_crossentropy", categorical, 0.01f);
+    static const int few[] = {2, 10, 15}; /* classes: many rows at a time */
+    for (int i = 0; i < 3; i++) {
+        const kfi_array t = uniform(KFI_SHAPE(149, few[i]), 0, 1, 27);
+        const kfi_array p = uniform(KFI_SHAPE(149, few[i]), 0.01f, 0.99f, 28);
+        check("categorical_crossentropy", categorical, &t, &p);
+    }
 }
 
 static void sparse_categorical_crossentropy(void **state) {

@@ -18,6 +18,10 @@ static const problem problems[] = {
     {"window wider than the image", 2, 1, {2, 3, 1}, 2, {5, 5, 1}, {1, 1, 1}, KFI_SAME},
     {"1-D", 1, 3, {11, 1, 1}, 6, {3, 1, 1}, {2, 1, 1}, KFI_SAME},
     {"3-D", 3, 2, {4, 5, 3}, 2, {2, 3, 2}, {1, 2, 1}, KFI_SAME},
+    {"2x2 of many channels", 2, 2, {22, 18, 1}, 80, {2, 2, 1}, {2, 2, 1}, KFI_VALID},
+    {"2x2 of many channels, a rest", 2, 2, {23, 19, 1}, 77, {2, 2, 1}, {2, 2, 1}, KFI_VALID},
+    {"3x3 of many channels, same", 2, 1, {13, 14, 1}, 69, {3, 3, 1}, {2, 2, 1}, KFI_SAME},
+    {"2x2 of many channels, same", 2, 1, {61, 33, 1}, 35, {2, 2, 1}, {2, 2, 1}, KFI_SAME},
     {"several bands", 2, 2, {90, 41, 1}, 33, {3, 3, 1}, {1, 1, 1}, KFI_SAME},
     {"several bands, gaps", 2, 2, {91, 41, 1}, 33, {2, 2, 1}, {3, 3, 1}, KFI_VALID},
 };
