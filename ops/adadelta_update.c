@@ -8,10 +8,9 @@
 
 static kf_status infer(kfi_shaping *shaping) { return kfi_infer_update(shaping, 2); }
 
-static void update(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
+static void update_part(const kfi_call *call, kfi_span span, bool has_gradient) {
+    (void)has_gradient;
     const kfi_update *by = call->attributes;
-    const kfi_span span = kfi_element_span(call, tile);
     const float *w = kfi_in(call, 0), *g = kfi_in(call, 1);
     const float *a = kfi_in(call, 3), *d = kfi_in(call, 4);
     float *w_new = kfi_out(call, 0), *a_new = kfi_out(call, 1), *d_new = kfi_out(call, 2);
@@ -24,6 +23,11 @@ static void update(const kfi_call *call, int64_t tile, void *local) {
         d_new[i] = rho * d[i] + rest * (step * step);
         w_new[i] = w[i] - lr * step;
     }
+}
+
+static void update(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    kfi_update_blocks(update_part, call, tile, false);
 }
 
 static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 16); }
@@ -51,7 +55,7 @@ const kfi_op KFI_OP(adadelta_update) = {
     .infer = infer,
     .stages = {{update, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1, 4, 5},
     KFI_ELEMENT_WISE,
 };

@@ -12,10 +12,9 @@ static kf_status infer(kfi_shaping *shaping) { return kfi_infer_update(shaping, 
 /* A NaN in either shows. */
 static float larger(float a, float b) { return a > b || a != a ? a : b; }
 
-static void update(const kfi_call *call, int64_t tile, void *local) {
-    (void)local;
+static void update_part(const kfi_call *call, kfi_span span, bool has_gradient) {
+    (void)has_gradient;
     const kfi_update *by = call->attributes;
-    const kfi_span span = kfi_element_span(call, tile);
     const float *w = kfi_in(call, 0), *g = kfi_in(call, 1);
     const float *m = kfi_in(call, 3), *v = kfi_in(call, 4), *h = kfi_in(call, 5);
     float *w_new = kfi_out(call, 0), *m_new = kfi_out(call, 1), *v_new = kfi_out(call, 2);
@@ -32,6 +31,11 @@ static void update(const kfi_call *call, int64_t tile, void *local) {
         h_new[i] = highest;
         w_new[i] = w[i] - rate * first / (sqrtf(highest) + epsilon);
     }
+}
+
+static void update(const kfi_call *call, int64_t tile, void *local) {
+    (void)local;
+    kfi_update_blocks(update_part, call, tile, false);
 }
 
 static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 13); }
@@ -59,7 +63,7 @@ const kfi_op KFI_OP(amsgrad_update) = {
     .infer = infer,
     .stages = {{update, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1, 4, 5, 6},
     KFI_ELEMENT_WISE,
 };

@@ -22,6 +22,11 @@ typedef struct kfi_matmul {
     bool transpose_a, transpose_b;
 } kfi_matmul;
 
+/* Thin products: an operand of so few rows that the other one, whose rows are of such a length, had
+ * better stream by as it is than be copied. Of these matmul_gradients(x, dy, w) makes both
+ * gradients of matmul(x, w) at once, dw and dx, with the numbers that matmul makes of each. */
+enum { KFI_THIN_ROWS = 16, KFI_THIN_SHORTEST = 64, KFI_THIN_LONGEST = 4096 };
+
 /* conv(x, w): x (batch, spatial…, in), w (kernel…, in, out) -> (batch, spatial'…, out).
  * conv_data_gradient(dy, w): `size` holds the spatial sizes of x.
  * conv_weight_gradient(x, dy): `size` holds the kernel's.

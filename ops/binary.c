@@ -214,7 +214,8 @@ static const kfi_example examples[] = {
 #define ELEMENTWISE(op, derivative)                                                                \
     {                                                                                              \
         .name = #op, .infer = infer, .stages = {{op, kfi_element_tiles}}, .gradient = derivative,  \
-        .cost = kfi_cheap_cost, .examples = examples, .in_place = {1}, KFI_ELEMENT_WISE,           \
+        .cost = kfi_cheap_cost, .examples = KFI_EXAMPLES(examples), .in_place = {1},               \
+        KFI_ELEMENT_WISE,                                                                          \
     }
 
 const kfi_op KFI_OP(add) = ELEMENTWISE(add, add_gradient);

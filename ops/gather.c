@@ -1,33 +1,13 @@
 /* gather(table, ids): y[…, :] = table[ids[…], :], rows of a table (n, width) by number.
  * gather_gradient(dy, ids): row r of the result is the sum of dy[…, :] where ids[…] = r, in the
- * order of the ids, whoever computes it: each tile owns a range of rows.
- * Ids are int32, or float32 and cut to whole numbers. They are checked before a run where they are
- * fed; where they are computed, one outside of the table gives NaN and receives no gradient. */
+ * order of the ids, whoever computes it: each tile owns a range of rows. */
 #include "ops/attributes.h"
-#include "ops/shape_rules.h"
-#include "ops/tiles.h"
-
-#include <math.h>
-
-static kf_status check_ids(const kfi_shaping *s) {
-    const kf_dtype dtype = s->in[1].dtype;
-    return dtype == KF_FLOAT32 ? KF_OK : kfi_expect_dtype(s, 1, KF_INT32);
-}
-
-/* Row i asks for, or -1 if it is not in the table. */
-static int64_t id_at(const kfi_array *ids, int64_t i, int64_t rows) {
-    if (ids->dtype == KF_INT32) {
-        const int32_t id = ((const int32_t *)ids->data)[i];
-        return id >= 0 && id < rows ? id : -1;
-    }
-    const float id = ((const float *)ids->data)[i];
-    return id > -1 && id < (float)rows ? (int64_t)id : -1;
-}
+#include "ops/table_rows.h"
 
 static kf_status infer_gather(kfi_shaping *s) {
     kf_status status = kfi_expect_inputs(s, 2);
     if (!status) status = kfi_expect_dtype(s, 0, KF_FLOAT32);
-    if (!status) status = check_ids(s);
+    if (!status) status = kfi_check_ids(s, 1);
     if (!status) status = kfi_expect_rank(s, 0, 2);
     if (status) return status;
     kf_shape shape = s->in[1].shape;
@@ -55,12 +35,8 @@ static void gather(const kfi_call *call, int64_t tile, void *local) {
     const float *table = kfi_in(call, 0);
     float *y = kfi_out(call, 0);
     for (int64_t i = range.first; i < range.last; i++) {
-        float *row = y + i * width;
-        const int64_t id = id_at(&call->in[1], i, rows);
-        if (id >= 0)
-            memcpy(row, table + id * width, (size_t)width * sizeof *row);
-        else
-            for (int64_t k = 0; k < width; k++) row[k] = NAN;
+        const int64_t id = kfi_id_at(&call->in[1], i, rows);
+        kfi_copy_row(table, width, id, (kfi_range){0, width}, y + i * width);
     }
 }
 
@@ -82,7 +58,7 @@ static kf_status infer_gather_gradient(kfi_shaping *s) {
     const kfi_shaped *table = s->attributes;
     kf_status status = kfi_expect_inputs(s, 2);
     if (!status) status = kfi_expect_dtype(s, 0, KF_FLOAT32);
-    if (!status) status = check_ids(s);
+    if (!status) status = kfi_check_ids(s, 1);
     if (status) return status;
     kf_shape shape = s->in[1].shape;
     shape.dims[shape.rank++] = table->shape.dims[1];
@@ -111,7 +87,7 @@ static void gather_gradient(const kfi_call *call, int64_t tile, void *local) {
     float *dtable = kfi_out(call, 0);
     memset(dtable + own.first * width, 0, (size_t)((own.last - own.first) * width) * sizeof *dy);
     for (int64_t i = 0; i < count; i++) {
-        const int64_t id = id_at(&call->in[1], i, rows);
+        const int64_t id = kfi_id_at(&call->in[1], i, rows);
         if (id < own.first || id >= own.last) continue;
         float *to = dtable + id * width;
         const float *from = dy + i * width;
@@ -177,7 +153,7 @@ const kfi_op KFI_OP(gather) = {
     .gradient = derive_gather,
     .cost = cost_gather,
     .region = region_gather,
-    .examples = gather_examples,
+    .examples = KFI_EXAMPLES(gather_examples),
     .index_input = 2,
     .index_of = 0,
     .index_axis = 0,
@@ -190,5 +166,5 @@ const kfi_op KFI_OP(gather_gradient) = {
     .stages = {{gather_gradient, gradient_tiles}},
     .cost = cost_gather_gradient,
     .region = region_gather_gradient,
-    .examples = gather_gradient_examples,
+    .examples = KFI_EXAMPLES(gather_gradient_examples),
 };

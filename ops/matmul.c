@@ -29,15 +29,8 @@ enum {
     MAX_PANEL_SPLIT_OUTPUT = 128 * 1024, /* a quarter of an L2 cache */
     ADDED_AT_ONCE = 4096                 /* of c, from all slices */
 };
-/* Of thin products: what a tile reads of b or writes of c, some 50 us at the speed of memory. */
-enum {
-    THIN_TILE = 256 * 1024,
-    THIN_OUTPUT = 64 * 1024,
-    THIN_TILE_COLUMNS = 4 * KFI_THIN_COLUMNS,
-    MAX_THIN_SLICES = 64,
-    MIN_THIN_LENGTH = 64, /* of the vectors; shorter ones have more ends than middles */
-    MAX_DOT = 4096        /* the rows of a stay in the cache */
-};
+/* Of thin products: what a tile reads of b, some 50 us at the speed of memory. */
+enum { THIN_TILE = 256 * 1024, THIN_TILE_COLUMNS = 4 * KFI_THIN_COLUMNS, MAX_THIN_SLICES = 64 };
 
 /* Floats of b up to which panels gain. */
 enum { PANEL_SECOND = 1024 * 1024, MIN_PANEL_COLUMNS = 16 };
@@ -125,7 +118,7 @@ static void cut_second(product *p) {
 /* Few rows of b: c is cut, into whole rows where these are not too long. */
 static void cut_output(product *p) {
     p->tile_n = kfi_smaller(p->n, THIN_TILE_COLUMNS);
-    p->tile_m = kfi_larger(THIN_OUTPUT / p->tile_n / KFI_THIN_GROUP, 1) * KFI_THIN_GROUP;
+    p->tile_m = kfi_thin_output_rows(p->tile_n);
 }
 
 static void cut_rows_of_second(product *p) {
@@ -135,9 +128,9 @@ static void cut_rows_of_second(product *p) {
 
 static way choose_way(const product *p) {
     const bool dots = p->tb && !p->ta && p->m <= KFI_THIN_ROWS;
-    if (dots && p->k >= MIN_THIN_LENGTH && p->k <= MAX_DOT) return DOTS;
+    if (dots && p->k >= KFI_THIN_SHORTEST && p->k <= KFI_THIN_LONGEST) return DOTS;
     const bool thin = p->m <= KFI_THIN_ROWS || p->k <= KFI_THIN_ROWS;
-    if (thin && !p->tb && p->k > 0 && p->n >= MIN_THIN_LENGTH) return SPREAD;
+    if (thin && !p->tb && p->k > 0 && p->n >= KFI_THIN_SHORTEST) return SPREAD;
     if (p->k == 0 || p->n < MIN_PANEL_COLUMNS) return BLAS;
     const bool deep = p->m * p->n <= MAX_PANEL_SPLIT_OUTPUT && p->k >= 2 * MIN_PANEL_SLICE;
     return deep || p->k * p->n <= PANEL_SECOND ? PANELS : BLAS;
@@ -211,8 +204,10 @@ static void multiply_thin(const product *p, const piece *at, const float *a, con
                            .c_row = p->n};
     if (p->way == DOTS)
         kfi_thin_dots(&thin);
-    else
+    else if (p->m <= KFI_THIN_ROWS)
         kfi_thin_spread(&thin);
+    else
+        kfi_thin_outer(&thin);
 }
 
 static void multiply(const kfi_call *call, int64_t tile, void *local) {
@@ -373,6 +368,6 @@ const kfi_op KFI_OP(matmul) = {
     .scratch = scratch_matmul,
     .tile_scratch = tile_scratch_matmul,
     .cost = cost_matmul,
-    .examples = matmul_examples,
+    .examples = KFI_EXAMPLES(matmul_examples),
     .region = region_matmul,
 };

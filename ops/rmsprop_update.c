@@ -25,7 +25,7 @@ static void update_part(const kfi_call *call, kfi_span span, bool has_gradient) 
 
 static void update(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    kfi_update_blocks(update_part, call, tile);
+    kfi_update_blocks(update_part, call, tile, kfi_may_skip(call));
 }
 
 static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 9); }
@@ -49,7 +49,7 @@ const kfi_op KFI_OP(rmsprop_update) = {
     .infer = infer,
     .stages = {{update, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1, 4},
     KFI_ELEMENT_WISE,
 };

@@ -7,14 +7,16 @@ static kf_status infer(kfi_shaping *shaping) {
     return kfi_infer_update(shaping, shaping->n_in == 3 ? 0 : 1);
 }
 
-static void plain(const kfi_call *call, kfi_span span) {
+static void plain(const kfi_call *call, kfi_span span, bool has_gradient) {
+    (void)has_gradient;
     const float *w = kfi_in(call, 0), *g = kfi_in(call, 1), lr = kfi_rate(call);
     float *w_new = kfi_out(call, 0);
 #pragma omp simd
     for (int64_t i = span.begin; i < span.end; i++) w_new[i] = w[i] - lr * g[i];
 }
 
-static void with_momentum(const kfi_call *call, kfi_span span) {
+static void with_momentum(const kfi_call *call, kfi_span span, bool has_gradient) {
+    (void)has_gradient;
     const kfi_update *by = call->attributes;
     const float *w = kfi_in(call, 0), *g = kfi_in(call, 1), *v = kfi_in(call, 3);
     float *w_new = kfi_out(call, 0), *v_new = kfi_out(call, 1);
@@ -30,11 +32,10 @@ static void with_momentum(const kfi_call *call, kfi_span span) {
 
 static void update(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
-    const kfi_span span = kfi_element_span(call, tile);
     if (call->n_in == 3)
-        plain(call, span);
+        kfi_update_blocks(plain, call, tile, false);
     else
-        with_momentum(call, span);
+        kfi_update_blocks(with_momentum, call, tile, false);
 }
 
 static kfi_cost cost(const kfi_call *call) { return kfi_cost_of(call, 5); }
@@ -66,7 +67,7 @@ const kfi_op KFI_OP(sgd_update) = {
     .infer = infer,
     .stages = {{update, kfi_element_tiles}},
     .cost = cost,
-    .examples = examples,
+    .examples = KFI_EXAMPLES(examples),
     .in_place = {1, 4},
     KFI_ELEMENT_WISE,
 };

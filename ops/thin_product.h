@@ -2,19 +2,28 @@
  * layer on a small batch, its data gradient and its weight gradient. A BLAS copies that operand
  * before it multiplies; here it streams by, and what stays in the cache is the other one.
  *
- *   spread: c += a b      four rows of b at a time are added, each times a number, to rows of c
+ *   spread: c = a b       few rows of c: four rows of b at a time are added, each times a number
+ *   outer:  c = a b       few rows of b: four rows of c at a time, a vector from all rows of b
  *   dots:   c = a bT      rows of a times rows of b, four of each at a time */
 #ifndef KFI_OPS_THIN_PRODUCT_H
 #define KFI_OPS_THIN_PRODUCT_H
 
+#include "ops/attributes.h"
 #include "ops/tiles.h"
 #include "ops/vectors.h"
 
 enum {
-    KFI_THIN_ROWS = 16,      /* with more, a stream is no longer what limits */
     KFI_THIN_COLUMNS = 1024, /* four rows of b and four of c, as long as this, stay in L1 */
-    KFI_THIN_GROUP = 4
+    KFI_THIN_GROUP = 4,
+    /* Floats of c that a tile makes of few rows of b: with the weight, its update and what that
+     * keeps (64 KB each, or less) they stay in the L2 cache. */
+    KFI_THIN_OUTPUT = 8 * 1024
 };
+
+/* Rows of c, of n columns. */
+static inline int64_t kfi_thin_output_rows(int64_t n) {
+    return kfi_larger(KFI_THIN_OUTPUT / kfi_larger(n, 1) / KFI_THIN_GROUP, 1) * KFI_THIN_GROUP;
+}
 
 /* Element (i, l) of a stands at a[i * a_row + l * a_step]; rows of b and c without gaps in them. */
 typedef struct kfi_thin {
@@ -91,21 +100,82 @@ static inline void kfi_spread_columns(const kfi_thin *p) {
     }
 }
 
-/* c = a b, with few rows of c, or few of b: then rows of c are made four by four. */
+/* c = a b, with few rows of c. */
 static inline void kfi_thin_spread(const kfi_thin *p) {
-    const int64_t rows = p->m <= KFI_THIN_ROWS ? p->m : KFI_THIN_GROUP;
-    for (int64_t i = 0; i < p->m; i += rows)
-        for (int64_t j = 0; j < p->n; j += KFI_THIN_COLUMNS) {
-            kfi_thin part = *p;
-            part.m = kfi_smaller(rows, p->m - i);
-            part.n = kfi_smaller(KFI_THIN_COLUMNS, p->n - j);
-            part.a += i * p->a_row;
-            part.b += j;
-            part.c += i * p->c_row + j;
-            for (int64_t r = 0; r < part.m; r++)
-                memset(part.c + r * p->c_row, 0, (size_t)part.n * sizeof *part.c);
-            kfi_spread_columns(&part);
+    for (int64_t j = 0; j < p->n; j += KFI_THIN_COLUMNS) {
+        kfi_thin part = *p;
+        part.n = kfi_smaller(KFI_THIN_COLUMNS, p->n - j);
+        part.b += j;
+        part.c += j;
+        for (int64_t r = 0; r < part.m; r++)
+            memset(part.c + r * p->c_row, 0, (size_t)part.n * sizeof *part.c);
+        kfi_spread_columns(&part);
+    }
+}
+
+/* --- c = a b, of few rows of b ---------------------------------------------------------------- */
+
+/* `vectors` vectors of `rows` rows of c, column j on. */
+KFI_INLINE void kfi_outer_sums(const kfi_thin *p, const float *by, int64_t j, const int rows,
+                               const int vectors) {
+    kfi_vector sums[KFI_THIN_GROUP][2] = {0};
+    const float *b = p->b + j;
+    for (int64_t l = 0; l < p->k; l++, b += p->b_row)
+        for (int v = 0; v < vectors; v++) {
+            const kfi_vector of_b = kfi_load(b + v * KFI_LANES);
+            for (int i = 0; i < rows; i++) sums[i][v] += by[l * KFI_THIN_GROUP + i] * of_b;
         }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            kfi_store(p->c + i * p->c_row + j + v * KFI_LANES, sums[i][v]);
+}
+
+/* Where c is narrower than a vector. */
+KFI_INLINE void kfi_outer_narrow(const kfi_thin *p, const float *by, const int rows) {
+    for (int i = 0; i < rows; i++)
+        for (int64_t j = 0; j < p->n; j++) {
+            float sum = 0;
+            for (int64_t l = 0; l < p->k; l++)
+                sum += by[l * KFI_THIN_GROUP + i] * p->b[l * p->b_row + j];
+            p->c[i * p->c_row + j] = sum;
+        }
+}
+
+/* `rows` rows of c. The last vector may make again what is there already. */
+KFI_INLINE void kfi_outer_group(const kfi_thin *group, const int rows) {
+    const kfi_thin own = *group, *p = &own; /* which stores cannot change */
+    float by[KFI_THIN_ROWS * KFI_THIN_GROUP];
+    for (int64_t l = 0; l < p->k; l++)
+        for (int i = 0; i < rows; i++)
+            by[l * KFI_THIN_GROUP + i] = p->a[i * p->a_row + l * p->a_step];
+    if (p->n < KFI_LANES) {
+        kfi_outer_narrow(p, by, rows);
+        return;
+    }
+    int64_t j = 0;
+    for (; j + 2 * KFI_LANES <= p->n; j += 2 * KFI_LANES) kfi_outer_sums(p, by, j, rows, 2);
+    if (j + KFI_LANES <= p->n) kfi_outer_sums(p, by, j, rows, 1);
+    if (p->n % KFI_LANES > 0) kfi_outer_sums(p, by, p->n - KFI_LANES, rows, 1);
+}
+
+#define KFI_OUTER(rows)                                                                            \
+    static void kfi_outer_##rows(const kfi_thin *p) { kfi_outer_group(p, rows); }
+KFI_OUTER(1)
+KFI_OUTER(2)
+KFI_OUTER(3)
+KFI_OUTER(4)
+
+static void (*const kfi_outers[])(const kfi_thin *p) = {kfi_outer_1, kfi_outer_2, kfi_outer_3,
+                                                        kfi_outer_4};
+
+/* c = a b, with at most KFI_THIN_ROWS rows of b. */
+static inline void kfi_thin_outer(const kfi_thin *p) {
+    for (int64_t i = 0; i < p->m; i += KFI_THIN_GROUP) {
+        kfi_thin group = *p;
+        group.a += i * p->a_row;
+        group.c += i * p->c_row;
+        kfi_outers[kfi_smaller(p->m - i, KFI_THIN_GROUP) - 1](&group);
+    }
 }
 
 /* --- c = a bT --------------------------------------------------------------------------------- */
@@ -119,24 +189,30 @@ static inline float kfi_add_lanes(kfi_vector v) {
     return lanes[0];
 }
 
+/* What the `n` elements from l on, a vector or less, add to the sums. */
+KFI_INLINE void kfi_dots_step(const kfi_thin *p, int64_t l, int64_t n, const int rows,
+                              const int columns, kfi_vector sums[KFI_THIN_GROUP][KFI_THIN_GROUP]) {
+    kfi_vector b[KFI_THIN_GROUP];
+    for (int j = 0; j < columns; j++) {
+        const float *from = p->b + j * p->b_row + l;
+        b[j] = n == KFI_LANES ? kfi_load(from) : kfi_load_some(from, n);
+        __builtin_prefetch(from + KFI_THIN_GROUP * p->b_row);
+    }
+    for (int i = 0; i < rows; i++) {
+        const float *from = p->a + i * p->a_row + l;
+        const kfi_vector a = n == KFI_LANES ? kfi_load(from) : kfi_load_some(from, n);
+        for (int j = 0; j < columns; j++) sums[i][j] += a * b[j];
+    }
+}
+
 /* `rows` rows of a times `columns` rows of b. */
 KFI_INLINE void kfi_dots_group(const kfi_thin *group, const int rows, const int columns) {
     const kfi_thin own = *group, *p = &own;
     kfi_vector sums[KFI_THIN_GROUP][KFI_THIN_GROUP] = {0};
-    for (int64_t l = 0; l < p->k; l += KFI_LANES) {
-        const int64_t left = p->k - l;
-        kfi_vector b[KFI_THIN_GROUP];
-        for (int j = 0; j < columns; j++) {
-            const float *from = p->b + j * p->b_row + l;
-            b[j] = left >= KFI_LANES ? kfi_load(from) : kfi_load_some(from, left);
-            __builtin_prefetch(from + KFI_THIN_GROUP * p->b_row);
-        }
-        for (int i = 0; i < rows; i++) {
-            const float *from = p->a + i * p->a_row + l;
-            const kfi_vector a = left >= KFI_LANES ? kfi_load(from) : kfi_load_some(from, left);
-            for (int j = 0; j < columns; j++) sums[i][j] += a * b[j];
-        }
-    }
+    int64_t l = 0;
+    for (; l + KFI_LANES <= p->k; l += KFI_LANES)
+        kfi_dots_step(p, l, KFI_LANES, rows, columns, sums);
+    if (l < p->k) kfi_dots_step(p, l, p->k - l, rows, columns, sums);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) p->c[i * p->c_row + j] = kfi_add_lanes(sums[i][j]);
 }

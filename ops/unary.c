@@ -150,13 +150,14 @@ static const kfi_example gradient_examples[] = {
 #define FUNCTION(op, kernel, derivative, cost_, examples_)                                         \
     {                                                                                              \
         .name = op, .infer = kfi_infer_same_1, .stages = {{kernel, kfi_element_tiles}},            \
-        .gradient = derivative, .cost = cost_, .examples = examples_, .in_place = {1},             \
-        KFI_ELEMENT_WISE,                                                                          \
+        .gradient = derivative, .cost = cost_, .examples = KFI_EXAMPLES(examples_),                \
+        .in_place = {1}, KFI_ELEMENT_WISE,                                                         \
     }
 #define CHAIN(op, kernel)                                                                          \
     {                                                                                              \
         .name = op, .infer = kfi_infer_same_2, .stages = {{kernel, kfi_element_tiles}},            \
-        .cost = chain_cost, .examples = gradient_examples, .in_place = {1}, KFI_ELEMENT_WISE,      \
+        .cost = chain_cost, .examples = KFI_EXAMPLES(gradient_examples), .in_place = {1},          \
+        KFI_ELEMENT_WISE,                                                                          \
     }
 
 const kfi_op KFI_OP(relu) = FUNCTION("relu", relu, derive_relu, kfi_cheap_cost, examples);

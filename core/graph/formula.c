@@ -3,6 +3,7 @@
 
 #include "core/base/memory.h"
 
+#include <assert.h>
 #include <string.h>
 
 kf_status kfi_formula_new(bool symbolic, bool training, kfi_formula **formula) {
@@ -136,6 +137,46 @@ static bool allocate_node(kfi_formula_node *node, const kfi_op *op, int n_in, in
     node->out = node->in + n_in;
     node->attributes = op->attributes_size ? (char *)node->block + aligned : NULL;
     return true;
+}
+
+kf_status kfi_formula_rewrite(kfi_formula *formula, int64_t node, const char *op,
+                              const kfi_value *in, int n_in) {
+    kfi_formula_node *old = &formula->nodes[node], new = *old;
+    new.op = kfi_op_find(op);
+    new.n_in = n_in;
+    assert(new.op &&new.op->attributes_size == old->op->attributes_size);
+    if (!allocate_node(&new, new.op, n_in, old->n_out)) return KF_MEMORY;
+    memcpy(new.in, in, (size_t)n_in * sizeof *in);
+    memcpy(new.out, old->out, (size_t)old->n_out * sizeof *old->out);
+    if (new.attributes) memcpy(new.attributes, old->attributes, new.op->attributes_size);
+    kfi_free(old->block);
+    *old = new;
+    return KF_OK;
+}
+
+kf_status kfi_formula_join(kfi_formula *formula, int64_t node, const char *op, const kfi_value *in,
+                           int n_in, const kfi_value *out, int n_out) {
+    kfi_formula_node *old = &formula->nodes[node], new = *old;
+    new.op = kfi_op_find(op);
+    new.n_in = n_in;
+    new.n_out = n_out;
+    assert(new.op &&new.op->attributes_size == 0);
+    if (!allocate_node(&new, new.op, n_in, n_out)) return KF_MEMORY;
+    memcpy(new.in, in, (size_t)n_in * sizeof *in);
+    memcpy(new.out, out, (size_t)n_out * sizeof *out);
+    for (int i = 0; i < n_out; i++) formula->values[out[i].id].node = (int32_t)node;
+    kfi_free(old->block);
+    *old = new;
+    return KF_OK;
+}
+
+int32_t kfi_viewed(const kfi_formula *formula, int32_t value) {
+    int32_t node = formula->values[value].node;
+    while (node >= 0 && formula->nodes[node].op->is_view) {
+        value = formula->nodes[node].in[0].id;
+        node = formula->values[value].node;
+    }
+    return value;
 }
 
 /* Whether a value comes from node `first` or a later one, views looked through. */

@@ -43,6 +43,17 @@ typedef struct kfi_assignment {
 kfi_value kfi_simplified(kfi_formula *formula, const char *op, const void *attributes,
                          const kfi_value *in, int n_in);
 
+/* The value whose memory a value shows: itself, or what a chain of views looks at. */
+int32_t kfi_viewed(const kfi_formula *formula, int32_t value);
+
+/* Has a node make its output by another op, which takes the same attributes, from other inputs. */
+kf_status kfi_formula_rewrite(kfi_formula *formula, int64_t node, const char *op,
+                              const kfi_value *in, int n_in);
+
+/* Has a node make all these values by another op, one without attributes. */
+kf_status kfi_formula_join(kfi_formula *formula, int64_t node, const char *op, const kfi_value *in,
+                           int n_in, const kfi_value *out, int n_out);
+
 struct kfi_formula {
     bool symbolic, exact;
     bool mutes_activity;

@@ -108,9 +108,9 @@ static kf_status unbound(const bounding *bound) {
 /* A step's cost, by the tiles of its stages. */
 static void share_out(const kfi_step *step, double stage_ns[KFI_MAX_STAGES]) {
     int64_t tiles = 0;
-    for (int i = 0; i < step->n_stages; i++) tiles += step->tiles[i];
+    for (int i = 0; i < step->n_stages; i++) tiles += kfi_step_tiles(step, i);
     for (int i = 0; i < step->n_stages; i++)
-        stage_ns[i] = step->cost_ns * (double)step->tiles[i] / (double)tiles;
+        stage_ns[i] = step->cost_ns * (double)kfi_step_tiles(step, i) / (double)tiles;
 }
 
 static kf_status replay(const bounding *bound, double *ns) {
@@ -134,7 +134,7 @@ static kf_status prepare(bounding *bound) {
     if (!bound->end || !bound->stage_ns) return KF_MEMORY;
     int64_t end = 0;
     for (int32_t s = 0; s < plan->n_steps; s++) {
-        for (int i = 0; i < plan->steps[s].n_stages; i++) end += plan->steps[s].tiles[i];
+        for (int i = 0; i < plan->steps[s].n_stages; i++) end += kfi_step_tiles(&plan->steps[s], i);
         bound->end[s] = end;
         share_out(&plan->steps[s], bound->stage_ns[s]);
     }

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
-
 /* before[s] has the bit of every step that must be done before step s starts. */
 typedef struct precedence {
     uint64_t *bits;
@@ -68,23 +66,25 @@ static int by_size(const void *left, const void *right) {
     return a->storage < b->storage ? -1 : a->storage > b->storage;
 }
 
-static size_t rounded(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
-
 /* Spans that have a place, by offset. */
 typedef struct placed {
     span **items;
     int64_t count;
 } placed;
 
-/* The lowest offset where `one` overlaps none that may be alive with it. */
-static size_t lowest_gap(const precedence *order, const placed *others, const span *one) {
+/* The lowest offset where `one` overlaps none that may be alive with it; `below` is what it stands
+ * upon there, NULL on the ground. */
+static size_t lowest_gap(const precedence *order, const placed *others, const span *one,
+                         const span **below) {
     size_t at = 0;
+    *below = NULL;
     for (int64_t i = 0; i < others->count; i++) {
         const span *other = others->items[i];
         const size_t end = other->offset + other->bytes;
         if (end <= at || may_overlap(order, one, other)) continue;
         if (other->offset >= at && other->offset - at >= one->bytes) break;
         at = end;
+        *below = other;
     }
     return at;
 }
@@ -129,20 +129,16 @@ static int32_t find_first(const precedence *order, const kfi_storage *storage, i
     return n;
 }
 
-static bool in_arena(const kfi_storage *storage) {
-    return storage->writer >= 0 && !storage->outside && !storage->local;
-}
-
 /* Returns how many there are; `users` has room for those of all. */
 static int64_t make_spans(const kfi_plan *plan, const precedence *order, span *spans,
                           int32_t *users) {
     int64_t n = 0;
     for (int64_t i = 0; i < plan->n_storages; i++) {
         kfi_storage *storage = &plan->storages[i];
-        if (!in_arena(storage)) continue;
+        if (!kfi_storage_in_arena(storage)) continue;
         span *one = &spans[n++];
         *one = (span){.storage = storage,
-                      .bytes = rounded(storage->bytes),
+                      .bytes = kfi_placed_bytes(storage->bytes),
                       .writer = storage->n_users > 0 ? storage->users[0] : storage->writer,
                       .last = INT32_MAX,
                       .first = users};
@@ -162,7 +158,10 @@ static void place_all(kfi_plan *plan, const precedence *order, span *spans, int6
     plan->peak_bytes = 0;
     qsort(spans, (size_t)n, sizeof *spans, by_size);
     for (int64_t i = 0; i < n; i++) {
-        spans[i].storage->offset = spans[i].offset = lowest_gap(order, others, &spans[i]);
+        const span *below;
+        kfi_storage *storage = spans[i].storage;
+        storage->offset = spans[i].offset = lowest_gap(order, others, &spans[i], &below);
+        storage->below = below ? (int32_t)(below->storage - plan->storages) : -1;
         insert(others, &spans[i]);
         const size_t end = spans[i].offset + spans[i].bytes;
         if (end > plan->peak_bytes) plan->peak_bytes = end;

@@ -7,15 +7,6 @@
 
 /* --- which nodes run -------------------------------------------------------------------------- */
 
-int32_t kfi_viewed(const kfi_formula *formula, int32_t value) {
-    int32_t node = formula->values[value].node;
-    while (node >= 0 && formula->nodes[node].op->is_view) {
-        value = formula->nodes[node].in[0].id;
-        node = formula->values[value].node;
-    }
-    return value;
-}
-
 /* A value that a weight is to have is written straight over the weight if the op allows it, nobody
  * else reads the new value, and everybody who reads the old one was written before. */
 static bool can_overwrite(const kfi_formula *formula, const kfi_assignment *assignment) {
@@ -57,17 +48,15 @@ static void mark_value(const kfi_formula *formula, bool *alive, kfi_value value)
 }
 
 /* A node is alive if a result or an assignment needs it. */
-static bool *find_alive(const kfi_plan *plan) {
+static void find_alive(const kfi_plan *plan, bool *alive) {
     const kfi_formula *formula = plan->formula;
-    bool *alive = kfi_alloc((size_t)formula->n_nodes, sizeof *alive);
-    if (!alive) return NULL;
+    memset(alive, 0, (size_t)formula->n_nodes * sizeof *alive);
     for (int32_t i = 0; i < plan->n_results; i++) mark_value(formula, alive, plan->results[i]);
     for (int64_t i = 0; i < formula->n_assignments; i++)
         mark_value(formula, alive, formula->assignments[i].value);
     for (int64_t n = formula->n_nodes - 1; n >= 0; n--)
         for (int i = 0; alive[n] && i < formula->nodes[n].n_in; i++)
             mark_value(formula, alive, formula->nodes[n].in[i]);
-    return alive;
 }
 
 /* --- where values live ------------------------------------------------------------------------ */
@@ -97,18 +86,27 @@ static void count_readers(const kfi_plan *plan, const bool *alive, int32_t *read
         readers[formula->assignments[i].value.id]++;
 }
 
-/* The input whose place output `i` may take: its only reader is this node and it lives, unviewed,
- * in the arena. -1 if none. */
+/* Whether only one node reads the value, through views or not. */
+static bool is_read_once(const kfi_formula *formula, int32_t value, const int32_t *readers) {
+    int32_t node = formula->values[value].node;
+    while (readers[value] == 1 && node >= 0 && formula->nodes[node].op->is_view) {
+        value = formula->nodes[node].in[0].id;
+        node = formula->values[value].node;
+    }
+    return readers[value] == 1;
+}
+
+/* The input whose place output `i` may take: its only reader is this node and it lives in the
+ * arena. -1 if none. */
 static int32_t taken_over(const kfi_plan *plan, const kfi_formula_node *node, int i,
                           const int32_t *readers) {
     const int input = node->op->in_place[i] - 1;
     if (input < 0 || input >= node->n_in) return -1;
     const int32_t value = node->in[input].id;
     const int32_t storage = plan->storage_of_value[value];
-    const int32_t maker = plan->formula->values[value].node;
     if (plan->storages[storage].writer < 0 || plan->storages[storage].outside) return -1;
     if (plan->storages[storage].holds_pieces) return -1;
-    if (readers[value] != 1 || plan->formula->nodes[maker].op->is_view) return -1;
+    if (!is_read_once(plan->formula, value, readers)) return -1;
     if (kfi_array_bytes(&plan->formula->values[value].type) !=
         kfi_array_bytes(&plan->formula->values[node->out[i].id].type))
         return -1;
@@ -139,13 +137,16 @@ static int32_t storage_of_leaf(kfi_plan *plan, const kfi_formula_value *value) {
     return kfi_plan_add_storage(plan, (kfi_storage){.is_source = true, .writer = -1});
 }
 
-/* A chain runs where its last node stands. */
+/* A chain runs where its last node stands, a joined one where its first does. */
 static void number_steps(kfi_plan *plan, const bool *alive) {
     const kfi_formula *formula = plan->formula;
     for (int64_t n = 0; n < formula->n_nodes; n++) plan->step_of_node[n] = -1;
     for (int32_t n = 0; n < formula->n_nodes; n++) {
-        if (!alive[n] || formula->nodes[n].op->is_view || plan->chain_next[n] >= 0) continue;
-        for (int32_t m = n; m >= 0; m = plan->chain_before[m])
+        if (!alive[n] || formula->nodes[n].op->is_view || plan->step_of_node[n] >= 0) continue;
+        int32_t last = n;
+        while (plan->is_joined[n] && plan->chain_next[last] >= 0) last = plan->chain_next[last];
+        if (plan->chain_next[last] >= 0) continue;
+        for (int32_t m = last; m >= 0; m = plan->chain_before[m])
             plan->step_of_node[m] = plan->n_steps;
         plan->n_steps++;
     }
@@ -195,6 +196,7 @@ kf_status kfi_plan_make_schedule(kfi_plan *plan) {
             const kfi_step *step = &plan->steps[s];
             tasks[s].n_stages = step->n_stages;
             memcpy(tasks[s].tiles, step->tiles, sizeof step->tiles);
+            tasks[s].rounds = step->rounds;
             tasks[s].cost_ns = step->cost_ns;
             tasks[s].successors = next;
             next += tasks[s].n_successors;
@@ -255,14 +257,20 @@ static kf_status build(kfi_plan *plan, const kfi_value *results, int32_t n_resul
         plan->results[i] = results[i];
         plan->result_arrays[i] = formula->values[results[i].id].type;
     }
-    bool *alive = find_alive(plan);
+    bool *alive = kfi_alloc((size_t)formula->n_nodes, sizeof *alive);
     int32_t *readers = kfi_alloc((size_t)formula->n_values, sizeof *readers);
     kf_status status = alive && readers ? KF_OK : KF_MEMORY;
     if (status == KF_OK) {
-        count_readers(plan, alive, readers);
-        status = kfi_plan_chain(plan, alive);
+        find_alive(plan, alive);
+        status = kfi_plan_fuse_gathers(plan, alive);
     }
     if (status == KF_OK) {
+        find_alive(plan, alive);
+        status = kfi_plan_chain(plan, alive);
+    }
+    if (status == KF_OK) status = kfi_plan_join(plan, alive);
+    if (status == KF_OK) {
+        count_readers(plan, alive, readers);
         number_steps(plan, alive);
         status = kfi_plan_make_steps(plan);
     }
@@ -326,6 +334,7 @@ void kfi_plan_free(kfi_plan *plan) {
     kfi_free(plan->step_of_node);
     kfi_free(plan->chain_before);
     kfi_free(plan->chain_next);
+    kfi_free(plan->is_joined);
     kfi_free(plan->result_arrays);
     kfi_free(plan->results);
     kfi_formula_free(plan->formula);

@@ -68,6 +68,21 @@ kfi_step_info kfi_plan_step(const kfi_plan *plan, int32_t step);
 /* The steps a step waits for. */
 int32_t kfi_plan_waits_for(const kfi_plan *plan, int32_t step, const int32_t **steps);
 
+/* What the values of a run take, stretch by stretch of the arena: an op's output, with what is
+ * written over it, or what an op needs besides. */
+typedef struct kfi_stretch {
+    const char *op; /* whose output or scratch it is first */
+    kfi_scope scope;
+    kf_shape shape;           /* of that output */
+    bool is_scratch, is_kept; /* kept: a result */
+    bool at_peak;             /* in the pile that makes the arena as large as it is: these lie one
+                               * upon the other, and add up to it */
+    size_t bytes, offset;     /* as placed: rounded up */
+    int32_t first, last;      /* steps that use it, the end of the run where it is kept */
+} kfi_stretch;
+/* Freed with kfi_free. */
+kf_status kfi_plan_stretches(const kfi_plan *plan, kfi_stretch **stretches, int64_t *n);
+
 /* Are its costs measured ones by now (learning.h), so that its schedule stays as it is? */
 bool kfi_plan_has_learnt(const kfi_plan *plan);
 

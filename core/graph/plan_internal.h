@@ -48,10 +48,15 @@ typedef struct kfi_step {
     int32_t scratch;                  /* storage of the first part; -1: none */
     size_t scratch_bytes;             /* of a worker; a multiple of 64       */
     int64_t tiles[KFI_OP_MAX_STAGES]; /* of the first part                   */
-    int32_t n_stages;
+    int32_t n_stages, rounds;         /* of the last stage                   */
     kfi_cost cost;
     double cost_ns;
 } kfi_step;
+
+/* The tiles of a stage, of all its rounds. */
+static inline int64_t kfi_step_tiles(const kfi_step *step, int stage) {
+    return step->tiles[stage] * (stage == step->n_stages - 1 ? step->rounds : 1);
+}
 
 /* A stretch of memory that one or more values live in: fed from outside, a weight's own, or a place
  * in the arena. Its users are the steps that read or write it. */
@@ -63,6 +68,8 @@ typedef struct kfi_storage {
     bool sent;         /* a result that is written straight to `outside` (kfi_plan_send) */
     bool holds_pieces; /* so nobody writes over it who reads the whole */
     size_t bytes, offset;
+    int32_t below;  /* the storage that ends where this one begins, which it had to avoid; -1: the
+                     * ground */
     int32_t writer; /* the first step that writes it, by number; -1: from outside */
     int32_t *users;
     int64_t n_users, users_capacity;
@@ -84,6 +91,7 @@ struct kfi_plan {
     int32_t n_steps;
     int32_t *step_of_node;              /* -1: dead or a view */
     int32_t *chain_before, *chain_next; /* of each node: its neighbours in its chain, -1: none */
+    bool *is_joined;                    /* the first node of a chain that runs there (join.c) */
     int32_t *storage_of_value;          /* -1: dead           */
     kfi_piece *pieces;                  /* of each value      */
     kfi_storage *storages;
@@ -98,8 +106,12 @@ struct kfi_plan {
     const void *bound; /* the arena's buffer that the arrays point into */
 };
 
-/* The value whose memory a value shows: itself, or what a chain of views looks at. */
-int32_t kfi_viewed(const kfi_formula *formula, int32_t value);
+/* Places begin with a line of the cache, and a vector. */
+static inline size_t kfi_placed_bytes(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static inline bool kfi_storage_in_arena(const kfi_storage *storage) {
+    return storage->writer >= 0 && !storage->outside && !storage->local;
+}
 
 static inline size_t kfi_array_bytes(const kfi_array *array) {
     return (size_t)kfi_shape_count(&array->shape) * kf_dtype_size(array->dtype);
@@ -113,10 +125,18 @@ int32_t kfi_plan_add_storage(kfi_plan *plan, kfi_storage storage);
 kf_status kfi_plan_make_steps(kfi_plan *plan);
 kf_status kfi_plan_link_steps(kfi_plan *plan);
 
+/* Products of what is gathered from tables gather it themselves, if nobody else reads it
+ * (gathered.c). What they read before is not alive any more. */
+kf_status kfi_plan_fuse_gathers(kfi_plan *plan, const bool *alive);
+
 /* Finds the chains among the nodes that are alive; keeps in workers' scratch what only they see
  * (readers: how many each value has). */
 kf_status kfi_plan_chain(kfi_plan *plan, const bool *alive);
 kf_status kfi_plan_localize(kfi_plan *plan, const int32_t *readers);
+
+/* Makes both gradients of a large weight and its update one step, where few rows pass it (join.c).
+ */
+kf_status kfi_plan_join(kfi_plan *plan, bool *alive);
 
 /* What one tile of the step may have in a worker's scratch, in floats; -1: it is too much, or tiles
  * do not say what they finish. */

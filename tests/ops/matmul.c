@@ -61,6 +61,24 @@ static void thin(void **state) {
     check_product(50, 2, 70000, true, false);
 }
 
+/* Both gradients at once, to the bit those of the products. */
+static void both_gradients_at_once(void **state) {
+    (void)state;
+    for (int64_t m = 1; m <= 16; m += m < 6 ? 1 : 5)
+        for (int64_t n = 64; n <= 83; n += 19) {
+            const kfi_array x = uniform(KFI_SHAPE(m, 173), -1, 1, 1);
+            const kfi_array dy = uniform(KFI_SHAPE(m, n), -1, 1, 2);
+            const kfi_array w = uniform(KFI_SHAPE(173, n), -1, 1, 3);
+            kfi_array both[KFI_OP_MAX_OUTPUTS], dw[KFI_OP_MAX_OUTPUTS], dx[KFI_OP_MAX_OUTPUTS];
+            apply(both, "matmul_gradients", NULL, x, dy, w);
+            apply(dw, "matmul", (&(kfi_matmul){true, false}), x, dy);
+            apply(dx, "matmul", (&(kfi_matmul){false, true}), dy, w);
+            for (int64_t i = 0; i < 173 * n; i++) assert_true(at(&both[0], i) == at(dw, i));
+            for (int64_t i = 0; i < m * 173; i++) assert_true(at(&both[1], i) == at(dx, i));
+            release(0);
+        }
+}
+
 /* As in kernels/gemm.c's users: shapes alone decide, so tiles cover the output whatever it is. */
 static void one_tile_for_small_products(void **state) {
     (void)state;
@@ -83,6 +101,16 @@ static void shapes_of_products(void **state) {
     refuses("matmul", (&(kfi_matmul){false, false}), "expected 2 inputs, got 1", FLOATS(2, 3));
     refuses("matmul", (&(kfi_matmul){false, false}), "must be float32, got int32", FLOATS(2, 3),
             INTEGERS(3, 5));
+}
+
+static void shapes_of_gradients(void **state) {
+    (void)state;
+    infers("matmul_gradients", NULL, "(3, 5)", FLOATS(KF_ANY, 3), FLOATS(KF_ANY, 5), FLOATS(3, 5));
+    refuses("matmul_gradients", NULL,
+            "there is no product of (2, 3) and (4, 5) whose gradient is (2, 5)", FLOATS(2, 3),
+            FLOATS(2, 5), FLOATS(4, 5));
+    refuses("matmul_gradients", NULL, "at most 16 rows can be multiplied so, got 17", FLOATS(17, 3),
+            FLOATS(17, 5), FLOATS(3, 5));
 }
 
 static void check_bias(kf_shape shape) {
@@ -127,6 +155,8 @@ static int run(void) {
         SENTENCE("a product of many tiles is whole", many_tiles),
         SENTENCE("a product with little output and long K is cut along K", slices_of_k),
         SENTENCE("a product with few rows or short sums streams the rest", thin),
+        SENTENCE("both gradients at once are those one by one", both_gradients_at_once),
+        SENTENCE("gradients of no product are refused", shapes_of_gradients),
         SENTENCE("a small product is one tile", one_tile_for_small_products),
         SENTENCE("shapes that do not multiply are refused", shapes_of_products),
         SENTENCE("a bias is added to the last axis and its gradient sums the others", biases),

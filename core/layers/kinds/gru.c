@@ -88,7 +88,6 @@ static void step(kfi_cell_run *run, kfi_value x, kfi_value *states) {
     const cell_options *options = run->cell->options;
     kfi_formula *f = run->formula;
     kfi_value z = kfi_dense_inputs(run, x), gates[3];
-    if (!kfi_is_none(run->bias)) z = kfi_emit(f, "bias_add", NULL, z, run->bias);
     kfi_cell_run own = *run;
     if (run->n_h_masks == 1) { /* applied here, once for all */
         states[0] = kfi_cell_masked(f, states[0], run->h_mask[0]);

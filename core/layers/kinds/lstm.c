@@ -28,7 +28,6 @@ static void step(kfi_cell_run *run, kfi_value x, kfi_value *states) {
     const cell_options *options = run->cell->options;
     kfi_formula *f = run->formula;
     kfi_value z = kfi_dense_inputs(run, x);
-    if (!kfi_is_none(run->bias)) z = kfi_emit(f, "bias_add", NULL, z, run->bias);
     z = kfi_emit(f, "add", NULL, z, kfi_dense_states(run, states[0]));
     kfi_value gates[4];
     for (int32_t i = 0; i < 4; i++)

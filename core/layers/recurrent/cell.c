@@ -122,33 +122,36 @@ kfi_value kfi_cell_masked(kfi_formula *f, kfi_value x, kfi_value mask) {
     return kfi_emit(f, "multiply", NULL, x, mask);
 }
 
-/* x w over the last axis. */
-static kfi_value product(kfi_formula *f, kfi_value x, kfi_value w) {
+/* x w + bias over the last axis; KFI_NONE: no bias. */
+static kfi_value product(kfi_formula *f, kfi_value x, kfi_value w, kfi_value bias) {
     kf_shape shape = kfi_type(f, x)->shape;
     const int last = shape.rank - 1;
     if (last < 1) return KFI_NONE; /* the formula has failed */
     if (last > 1) x = kfi_reshape(f, x, &KFI_SHAPE(KF_ANY, shape.dims[last]));
-    const kfi_value y = kfi_emit(f, "matmul", &(kfi_matmul){0}, x, w);
+    kfi_value y = kfi_emit(f, "matmul", &(kfi_matmul){0}, x, w);
+    if (!kfi_is_none(bias)) y = kfi_emit(f, "bias_add", NULL, y, bias);
     shape.dims[last] = kfi_type(f, y)->shape.dims[1];
     return last > 1 ? kfi_reshape_free(f, y, &shape) : y;
 }
 
-static kfi_value masked_product(kfi_formula *f, kfi_value x, kfi_value w, int32_t n_masks,
-                                const kfi_value *masks, const kfi_value *parts) {
-    if (n_masks == 0) return product(f, x, w);
-    if (n_masks == 1) return product(f, kfi_cell_masked(f, x, masks[0]), w);
+static kfi_value masked_product(kfi_formula *f, kfi_value x, kfi_value w, kfi_value bias,
+                                int32_t n_masks, const kfi_value *masks, const kfi_value *parts) {
+    if (n_masks == 0) return product(f, x, w, bias);
+    if (n_masks == 1) return product(f, kfi_cell_masked(f, x, masks[0]), w, bias);
     kfi_value gates[KFI_CELL_MAX_GATES];
     for (int32_t i = 0; i < n_masks; i++)
-        gates[i] = product(f, kfi_cell_masked(f, x, masks[i]), parts[i]);
+        gates[i] = product(f, kfi_cell_masked(f, x, masks[i]), parts[i], KFI_NONE);
     const kfi_slice along = {.axis = kfi_type(f, x)->shape.rank - 1};
-    return kfi_emit_list(f, "concatenate", &along, gates, n_masks, NULL);
+    const kfi_value y = kfi_emit_list(f, "concatenate", &along, gates, n_masks, NULL);
+    return kfi_is_none(bias) ? y : kfi_emit(f, "bias_add", NULL, y, bias);
 }
 
 kfi_value kfi_dense_inputs(kfi_cell_run *run, kfi_value x) {
-    return masked_product(run->formula, x, run->kernel, run->n_x_masks, run->x_mask, run->x_part);
+    return masked_product(run->formula, x, run->kernel, run->bias, run->n_x_masks, run->x_mask,
+                          run->x_part);
 }
 
 kfi_value kfi_dense_states(kfi_cell_run *run, kfi_value h) {
-    return masked_product(run->formula, h, run->recurrent_kernel, run->n_h_masks, run->h_mask,
-                          run->h_part);
+    return masked_product(run->formula, h, run->recurrent_kernel, KFI_NONE, run->n_h_masks,
+                          run->h_mask, run->h_part);
 }

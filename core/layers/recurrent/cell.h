@@ -90,8 +90,8 @@ kf_shape kfi_dense_state_shape(const kfi_cell *cell, const kf_shape *x);
 /* The masks of a dense cell, one a gate or one for all. */
 void kfi_dense_begin(kfi_cell_run *run, const kf_shape *x, int32_t n_gates, bool one_mask);
 
-/* x K, with the masks of the inputs, for x (batch, in) or (batch, time, in); h R, with those of the
- * states. Without the bias. Columns of all gates. */
+/* x K and the bias, with the masks of the inputs, for x (batch, in) or (batch, time, in); h R, with
+ * those of the states. Columns of all gates. */
 kfi_value kfi_dense_inputs(kfi_cell_run *run, kfi_value x);
 kfi_value kfi_dense_states(kfi_cell_run *run, kfi_value h);
 

@@ -56,8 +56,7 @@ void kfi_cell_fuse(kfi_cell_run *run, const kfi_fusion *fusion, kfi_sequence *al
                           .drops = run->n_h_masks};
     find_squash(fusion->activation, &how.activation);
     find_squash(fusion->gate_activation, &how.gate_activation);
-    kfi_value z = kfi_dense_inputs(run, all->x);
-    if (!kfi_is_none(run->bias)) z = kfi_emit(f, "bias_add", NULL, z, run->bias);
+    const kfi_value z = kfi_dense_inputs(run, all->x);
     kfi_value in[5 + KFI_CELL_MAX_STATES] = {z, run->recurrent_kernel}, more[KFI_OP_MAX_OUTPUTS];
     int n = 2;
     if (how.has_bias) in[n++] = run->recurrent_bias;
