@@ -11,20 +11,21 @@ static size_t bytes_of(kf_weight *const *weights, int64_t n) {
     return bytes;
 }
 
-/* A weight of a layer that stands in two models inside is counted twice: a bit too careful. */
-static kf_status bytes_of_model(const kf_model *model, size_t *bytes) {
-    kfi_weight_list list = {0};
-    kf_status status = kfi_layer_gather(model->layer, true, &list);
-    if (status == KF_OK) status = kfi_layer_gather(model->layer, false, &list);
-    *bytes = bytes_of(list.items, list.count);
-    kfi_free(list.items);
-    return status;
-}
-
 static size_t bytes_of_optimizer(const kfi_compiled *compiled) {
     if (!compiled || !compiled->optimizer->slots) return 0;
     const kf_optimizer *optimizer = compiled->optimizer;
     return bytes_of(optimizer->slots, (int64_t)optimizer->n_slots * optimizer->n_weights);
+}
+
+/* A weight of a layer that stands in two models inside is counted twice: a bit too careful. */
+kf_status kfi_kept_of(const kfi_training *training, kfi_kept *kept) {
+    kfi_weight_list list = {0};
+    const kf_layer *layer = training->model->layer;
+    kf_status status = kfi_layer_gather(layer, true, &list);
+    if (status == KF_OK) status = kfi_layer_gather(layer, false, &list);
+    *kept = (kfi_kept){bytes_of(list.items, list.count), bytes_of_optimizer(training->compiled)};
+    kfi_free(list.items);
+    return status;
 }
 
 /* Weights are there already, so they are no part of what is free. */
@@ -34,8 +35,9 @@ kf_status kfi_budget_of(const kfi_training *training, kfi_budget *budget) {
         budget->limit = budget->pass = kfi_memory_free();
         return KF_OK;
     }
-    const kf_status status = bytes_of_model(training->model, &budget->kept);
-    budget->kept += bytes_of_optimizer(training->compiled);
+    kfi_kept kept;
+    const kf_status status = kfi_kept_of(training, &kept);
+    budget->kept = kept.weights + kept.optimizer;
     budget->pass = budget->limit > budget->kept ? budget->limit - budget->kept : 0;
     return status;
 }

@@ -12,6 +12,12 @@ typedef struct kfi_budget {
     size_t pass;  /* what is left for a pass                               */
 } kfi_budget;
 
+/* What a model keeps between steps, in bytes. */
+typedef struct kfi_kept {
+    size_t weights, optimizer;
+} kfi_kept;
+kf_status kfi_kept_of(const kfi_training *training, kfi_kept *kept);
+
 kf_status kfi_budget_of(const kfi_training *training, kfi_budget *budget);
 
 /* What a run of the plan takes: its arena and the workers' scratch. */

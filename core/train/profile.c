@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/status.h"
+#include "core/train/profile_memory.h"
 #include "core/train/sample_batch.h"
 
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct kf_profile {
     kf_profile_simulation simulations[KF_PROFILE_SIMULATIONS];
     int32_t n_simulations;
     double *limiting_ns; /* [simulation][node] */
+    kfi_profile_memory memory;
 };
 
 /* While it is measured. */
@@ -42,8 +44,6 @@ typedef struct measuring {
     double (*stage_ns)[KFI_MAX_STAGES]; /* of the plan's steps, over all runs */
     int64_t origin_ns;
 } measuring;
-
-static const char *const directions[] = {"forward", "backward", "update"};
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
@@ -75,7 +75,7 @@ static kf_status find_nodes(measuring *measure, int32_t runs) {
     for (int32_t s = 0; s < kfi_plan_steps(plan); s++) {
         const kfi_step_info info = kfi_plan_step(plan, s);
         const char *name = info.scope.name ? info.scope.name : info.op;
-        const char *direction = directions[info.scope.direction];
+        const char *direction = kfi_direction_names[info.scope.direction];
         int32_t node = find_node(measure->profile, name, info.scope.call, direction);
         if (node < 0) {
             const kf_status status = add_node(measure->profile, name, info.scope.call, direction);
@@ -284,6 +284,9 @@ static kf_status profile_model(kf_model *model, const kf_profile_options *option
         measure.pass = pass;
         status = measure_runs(&measure, training, pass, &batch, runs, profile->totals.workers);
         if (status == KF_OK) status = simulate(&measure, options->simulate, runs);
+        if (status == KF_OK)
+            status = kfi_profile_memory_find(&profile->memory, training, pass->plan, &batch,
+                                             profile->totals.workers);
     }
     kfi_sample_batch_free(&batch);
     kfi_trace_free(measure.trace);
@@ -310,6 +313,7 @@ void kf_profile_free(kf_profile *profile) {
     kfi_free(profile->nodes);
     kfi_free(profile->events);
     kfi_free(profile->limiting_ns);
+    kfi_profile_memory_free(&profile->memory);
     kfi_free(profile->by_time);
     kfi_free(profile);
 }
@@ -351,4 +355,14 @@ double kf_profile_limiting_ns(const kf_profile *profile, int32_t index, int32_t 
     if (index < 0 || index >= profile->n_simulations || node < 0 || node >= profile->n_nodes)
         return 0;
     return profile->limiting_ns[index * profile->n_nodes + profile->by_time[node]];
+}
+
+kf_profile_memory kf_profile_memory_total(const kf_profile *profile) {
+    return profile->memory.total;
+}
+int32_t kf_profile_stretches(const kf_profile *profile) { return profile->memory.n_stretches; }
+
+const kf_profile_stretch *kf_profile_stretch_at(const kf_profile *profile, int32_t index) {
+    if (index < 0 || index >= profile->memory.n_stretches) return NULL;
+    return &profile->memory.stretches[index];
 }

@@ -34,6 +34,22 @@ it '--top shows the largest only'
 exits 0 kfprof "$models/mlp.json" --random --top 2
 prints '^… and [0-9]+ more'
 
+it '--memory lists what the step takes, and the marked pile adds up to the arena'
+exits 0 kfprof "$inception" --random --batch-size 8 --steps 1 --memory --top 3
+prints '^arena +[0-9.]+ MiB$'
+prints '^  step after step +[0-9]'
+for total in 'scratch of [0-9]+ workers?' weights "optimizer's state" batch; do
+    prints "^$total +[0-9]"
+done
+prints '^ +size +from +to +node +direction +op +shape +last read by$'
+prints '^\* .* MiB +[0-9]+ +[0-9]+ +tower_'
+holds awk '
+    function mebibytes(size, unit) { return unit == "MiB" ? size : size / 1024 }
+    $1 == "arena" { arena = mebibytes($2, $3) }
+    $1 == "*" { pile += mebibytes($2, $3); lines++ }
+    END { exit !(lines > 1 && pile > 0.99 * arena && pile < 1.01 * arena) }' "$out"
+complains_about_nothing
+
 it 'DATA and --random exclude each other, and one is needed'
 exits 2 kfprof "$models/mlp.json"
 complains '^kfprof: give either DATA or --random'

@@ -35,6 +35,34 @@ static void adds_up(const kf_profile *profile, int32_t steps) {
     assert_null(kf_profile_event_at(profile, kf_profile_events(profile)).op);
 }
 
+/* The pile that makes the arena so large adds up to it, each stretch upon the one after it. */
+static void piles_up(const kf_profile *profile) {
+    const kf_profile_memory memory = kf_profile_memory_total(profile);
+    assert_int_equal(memory.arena, kf_profile_total(profile).planned_bytes);
+    assert_true(memory.serial > 0 && memory.serial <= memory.arena);
+    size_t top = memory.arena, before = SIZE_MAX;
+    const int32_t n = kf_profile_stretches(profile);
+    for (int32_t i = 0; i < n; i++) {
+        const kf_profile_stretch *at = kf_profile_stretch_at(profile, i);
+        assert_true(at->first_step >= 0 && at->first_step <= at->last_step);
+        assert_true(at->offset + at->bytes <= memory.arena);
+        assert_non_null(at->name);
+        assert_non_null(at->op);
+        assert_non_null(at->last_name);
+        if (at->at_peak) {
+            assert_int_equal(at->offset + at->bytes, top);
+            top = at->offset;
+        } else {
+            assert_int_equal(top, 0);
+            assert_true(at->bytes <= before);
+            before = at->bytes;
+        }
+    }
+    assert_int_equal(top, 0);
+    assert_null(kf_profile_stretch_at(profile, -1));
+    assert_null(kf_profile_stretch_at(profile, n));
+}
+
 static const kf_profile_node *find(const kf_profile *profile, const char *name,
                                    const char *direction) {
     for (int32_t i = 0; i < kf_profile_nodes(profile); i++) {
@@ -57,6 +85,12 @@ static void training_step(void **state) {
     assert_non_null(find(profile, "conv2d_1", "update"));
     assert_non_null(find(profile, "loss", "forward"));
     assert_non_null(find(profile, "acc", "forward"));
+    piles_up(profile);
+    const kf_profile_memory memory = kf_profile_memory_total(profile);
+    assert_int_equal(memory.batch, 16 * (64 + 1) * sizeof(float));
+    assert_true(memory.weights > 0 && memory.scratch > 0);
+    /* averages of the trained weights */
+    assert_true(memory.optimizer > 0 && memory.optimizer < memory.weights);
     kf_profile_free(profile);
     kf_graph_free(graph);
 }
@@ -73,6 +107,8 @@ static void inference(void **state) {
     if (!profile) fail_msg("%s", kf_last_error());
     adds_up(profile, 2);
     assert_null(find(profile, "conv2d_1", "backward"));
+    piles_up(profile);
+    assert_int_equal(kf_profile_memory_total(profile).optimizer, 0);
     kf_profile_free(profile);
     kf_dataset_free(data);
     test_free(x);

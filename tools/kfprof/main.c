@@ -12,7 +12,7 @@
 typedef struct profile_options {
     tool_data_options data;
     tool_training_options training;
-    bool random, inference;
+    bool random, inference, memory;
     int64_t batch_size, steps, threads, top;
     uint64_t seed;
     const char *trace, *simulate;
@@ -34,6 +34,8 @@ static const tool_option options[] = {
                 .help = "steps of predict instead of training"),
     TOOL_OPTION(profile_options, top, "top", tool_integer, .argument = "N", .low = 0, .high = 1e9,
                 .help = "nodes to show, those with most time; default 25, 0: all"),
+    TOOL_OPTION(profile_options, memory, "memory", tool_flag,
+                .help = "also tell what the step's memory is taken by"),
     TOOL_OPTION(profile_options, trace, "trace", tool_text, .argument = "FILE",
                 .help = "write a trace for chrome://tracing or ui.perfetto.dev"),
     TOOL_OPTION(profile_options, simulate, "simulate", tool_text, .argument = "N,N…",
@@ -58,7 +60,10 @@ static const tool_command command = {
         "done to a result while it is in the cache (bias, activation, the update of a weight)\n"
         "counts with the node that computes it. --simulate replays the measured times by the\n"
         "rules of the scheduler; the bound is what no schedule could beat. What sharing memory\n"
-        "costs is in it as far as the --threads that were measured share it.\n",
+        "costs is in it as far as the --threads that were measured share it. --memory lists\n"
+        "what lies in the arena, and which steps use it from when to when: the pile marked * "
+        "makes\n"
+        "it as large as it is, and adds up to it.\n",
     .options = options};
 
 /* Output by output, since they may end in different activations. */
@@ -105,6 +110,7 @@ static kf_status profile(kf_model *model, kf_dataset *data, const profile_option
     if (profile == NULL) return tool_fail_kf(kf_last_status());
     kfprof_print_table(profile, given->top);
     kfprof_print_simulations(profile);
+    if (given->memory) kfprof_print_memory(profile, given->top);
     if (given->trace != NULL) status = kfprof_write_trace(profile, given->trace);
     kf_profile_free(profile);
     return status;

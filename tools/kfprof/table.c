@@ -17,7 +17,7 @@ kfprof_text kfprof_time(double ns) {
     return time;
 }
 
-static kfprof_text print_bytes(size_t bytes) {
+kfprof_text kfprof_bytes(size_t bytes) {
     kfprof_text text;
     if (bytes < 1 << 20)
         snprintf(text.text, sizeof text.text, "%.1f KiB", (double)bytes / 1024);
@@ -70,5 +70,5 @@ void kfprof_print_table(const kf_profile *profile, int64_t top) {
     printf("%-22s %.2f (work / span allows %.2f)\n", "achieved parallelism", total.parallelism,
            total.span_ns > 0 ? total.work_ns / total.span_ns : 1);
     if (total.wall_ns > 0) printf("%-22s %.2f\n", "GFLOP/s", total.flops / total.wall_ns);
-    printf("%-22s %s\n", "planned peak", print_bytes(total.planned_bytes).text);
+    printf("%-22s %s\n", "planned peak", kfprof_bytes(total.planned_bytes).text);
 }

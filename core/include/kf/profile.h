@@ -83,6 +83,32 @@ KF_API const kf_profile_simulation *kf_profile_simulation_at(const kf_profile *p
  * going back from its end: nodes with much of it are what limits the step. */
 KF_API double kf_profile_limiting_ns(const kf_profile *profile, int32_t index, int32_t node);
 
+/* What the step takes, in bytes. All but the weights and what the optimizer keeps is there only
+ * while a step runs. */
+typedef struct kf_profile_memory {
+    size_t arena;   /* of values: totals.planned_bytes                                      */
+    size_t serial;  /* what of it would be in use at once if steps ran one after the other  */
+    size_t scratch; /* of all workers                                                       */
+    size_t weights, optimizer, batch;
+} kf_profile_memory;
+KF_API kf_profile_memory kf_profile_memory_total(const kf_profile *profile);
+
+/* A stretch of the arena: an output of an op with what is written over it, or what an op needs
+ * besides. The plan knows of each when the steps begin and end that use it. */
+typedef struct kf_profile_stretch {
+    const char *name, *op, *direction; /* whose it is: the layer, the first op */
+    int32_t call;
+    const char *kind; /* "value"; "result", which is kept; "scratch" */
+    kf_shape shape;   /* of the output; of rank 0 for scratch        */
+    size_t bytes, offset;
+    int32_t first_step, last_step;   /* of the plan, in the order of the formula */
+    const char *last_name, *last_op; /* who uses it last in that order           */
+    bool at_peak; /* one of the pile that makes the arena so large: they add up to it */
+} kf_profile_stretch;
+/* First the pile from the top of the arena to its bottom, then the others, largest first. */
+KF_API int32_t kf_profile_stretches(const kf_profile *profile);
+KF_API const kf_profile_stretch *kf_profile_stretch_at(const kf_profile *profile, int32_t index);
+
 #ifdef __cplusplus
 }
 #endif
