@@ -67,6 +67,28 @@ static double resident_bytes(void) {
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Trains a small model, and forgets it: what the libraries' code and the workers' stacks take once
+ * they are used, 0.7 MB, is there then when the memory of the case is planned. */
+static kf_status warm_libraries(void) {
+    enum { ROWS = 32, PIXELS = 64, CLASSES = 10 };
+    static const float image[ROWS][PIXELS];
+    static const int32_t digit[ROWS];
+    const kf_array arrays[] = {
+        {.data = image, .dtype = KF_FLOAT32, .shape = {2, {ROWS, PIXELS}}},
+        {.data = digit, .dtype = KF_INT32, .shape = {2, {ROWS, 1}}},
+    };
+    kf_graph *graph = kf_graph_new();
+    if (!graph) return tool_fail(KF_MEMORY, "out of memory");
+    kf_tensor *input = kf_input(graph, {PIXELS});
+    kf_tensor *x = kf_apply(kf_dense(64, .activation = "relu"), input);
+    x = kf_apply(kf_dense(CLASSES, .activation = "softmax"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(input), .outputs = kf_list(x));
+    kf_status status = kf_compile(model, .loss = "sparse_categorical_crossentropy");
+    if (status == KF_OK) status = kf_train_on_batch(model, arrays, 2, NULL);
+    kf_graph_free(graph);
+    return tool_fail_kf(status);
+}
+
 /* What training will take, before its first step: what is there already (weights, the optimizer's
  * averages, the batch, the libraries) and the arena of a step. */
 static kf_status plan_megabytes(const subject *one, double *megabytes) {
@@ -107,7 +129,8 @@ static kf_status serve(const bench_case *chosen) {
     kf_graph *graph = kf_graph_new();
     if (!graph) return tool_fail(KF_MEMORY, "out of memory");
     subject one = {.chosen = chosen};
-    kf_status status = prepare(&one, graph);
+    kf_status status = warm_libraries();
+    if (status == KF_OK) status = prepare(&one, graph);
     if (status == KF_OK) status = tool_flush_results();
     char line[64];
     while (status == KF_OK && fgets(line, sizeof line, stdin)) {
