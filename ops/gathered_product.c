@@ -6,6 +6,7 @@
  * of its rows are multiplied apart and added in a fixed order. */
 #include "ops/attributes.h"
 #include "ops/panel_product.h"
+#include "ops/product_cut.h"
 #include "ops/table_rows.h"
 
 enum {
@@ -17,32 +18,23 @@ enum {
     ENOUGH_TILES = 16,
     LEAST_SLICE = 512,
     MOST_PARTIAL = 256 * 1024, /* floats of all slices' results */
-    ADDED_AT_ONCE = 4096,
-    AHEAD = 6 /* rows: they lie anywhere in memory */
+    AHEAD = 6                  /* rows: they lie anywhere in memory */
 };
 
-typedef struct product {
-    int64_t m, n, k; /* of the result, and what is added up */
-    bool transpose;
-    int64_t tile_m, tile_n, slices;
-} product;
-
-static int64_t count_rectangles(const product *p) {
-    return kfi_tile_count(p->m, p->tile_m) * kfi_tile_count(p->n, p->tile_n);
-}
+typedef kfi_product_cut product;
 
 static product cut_product(const kfi_call *call) {
     const kfi_matmul *attributes = call->attributes;
     product p = {.m = call->out[0].shape.dims[0],
                  .n = call->out[0].shape.dims[1],
                  .k = call->in[2].shape.dims[0],
-                 .transpose = attributes->transpose_a,
+                 .ta = attributes->transpose_a,
                  .slices = 1};
     p.tile_n = kfi_larger(kfi_smaller(p.n, WIDEST), 1);
-    p.tile_m = p.transpose ? COLUMNS : ROWS;
-    while (!p.transpose && count_rectangles(&p) < ENOUGH_TILES && p.tile_m > LEAST_ROWS)
+    p.tile_m = p.ta ? COLUMNS : ROWS;
+    while (!p.ta && kfi_count_rectangles(&p) < ENOUGH_TILES && p.tile_m > LEAST_ROWS)
         p.tile_m = kfi_divide_up(p.tile_m / 2, ROW_STEP) * ROW_STEP;
-    while (p.transpose && p.slices * count_rectangles(&p) < ENOUGH_TILES &&
+    while (p.ta && p.slices * kfi_count_rectangles(&p) < ENOUGH_TILES &&
            p.k / p.slices >= 2 * LEAST_SLICE && 2 * p.slices * p.m * p.n <= MOST_PARTIAL)
         p.slices *= 2;
     return p;
@@ -71,17 +63,17 @@ static kf_status infer_gathered_product(kfi_shaping *s) {
 
 static int64_t tiles_product(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices * count_rectangles(&p);
+    return kfi_cut_tiles(&p);
 }
 
 static int64_t tiles_add(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? kfi_tile_count(p.m * p.n, ADDED_AT_ONCE) : 0;
+    return kfi_cut_additions(&p);
 }
 
 static size_t scratch_product(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? (size_t)(p.slices * p.m * p.n) * sizeof(float) : 0;
+    return kfi_cut_scratch(&p);
 }
 
 static size_t local_product(const kfi_call *call) {
@@ -106,40 +98,24 @@ static void gather_block(const kfi_call *call, kfi_range rows, kfi_range columns
     }
 }
 
-/* What a tile computes: a rectangle of the result, from a range of what is added up. */
-typedef struct piece {
-    kfi_range rows, columns, depth;
-    int64_t slice;
-} piece;
-
-static piece piece_of(const product *p, int64_t tile) {
-    const int64_t across = kfi_tile_count(p->n, p->tile_n), rectangles = count_rectangles(p);
-    const int64_t slice = tile / rectangles, rectangle = tile % rectangles;
-    return (piece){.rows = kfi_tile_range(p->m, p->tile_m, rectangle / across),
-                   .columns = kfi_tile_range(p->n, p->tile_n, rectangle % across),
-                   .depth = kfi_slice_range(p->k, p->slices, slice),
-                   .slice = slice};
-}
-
 static void multiply(const kfi_call *call, int64_t tile, void *local) {
     const product p = cut_product(call);
-    const piece at = piece_of(&p, tile);
+    const kfi_product_piece at = kfi_cut_piece(&p, tile);
     float *x = (float *)local + KFI_PANEL_LOCAL_BYTES / sizeof(float);
-    float *c = p.slices > 1 ? (float *)call->scratch + at.slice * p.m * p.n : kfi_out(call, 0);
     kfi_product block = {.m = at.rows.last - at.rows.first,
                          .n = at.columns.last - at.columns.first,
                          .a = x,
-                         .transpose_a = p.transpose,
+                         .transpose_a = p.ta,
                          .b_row = p.n,
-                         .c = c + at.rows.first * p.n + at.columns.first,
+                         .c = kfi_cut_target(&p, &at, call),
                          .c_row = p.n};
     for (int64_t i = 0; at.depth.first == at.depth.last && i < block.m; i++)
-        memset(block.c + i * p.n, 0, (size_t)block.n * sizeof *c);
+        memset(block.c + i * p.n, 0, (size_t)block.n * sizeof(float));
     for (int64_t l = at.depth.first; l < at.depth.last; l += KFI_PANEL_DEPTH) {
         const kfi_range depth = {l, kfi_smaller(l + KFI_PANEL_DEPTH, at.depth.last)};
-        gather_block(call, p.transpose ? depth : at.rows, p.transpose ? at.rows : depth, x);
+        gather_block(call, p.ta ? depth : at.rows, p.ta ? at.rows : depth, x);
         block.k = depth.last - depth.first;
-        block.a_row = p.transpose ? block.m : block.k;
+        block.a_row = p.ta ? block.m : block.k;
         block.b = kfi_in(call, 2) + l * p.n + at.columns.first;
         kfi_multiply_on_panels(&block, local);
         block.accumulate = true;
@@ -149,30 +125,12 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
 static void add_slices(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
     const product p = cut_product(call);
-    const int64_t count = p.m * p.n;
-    const kfi_range range = kfi_tile_range(count, ADDED_AT_ONCE, tile);
-    const float *partial = call->scratch;
-    float *c = kfi_out(call, 0);
-    memcpy(c + range.first, partial + range.first,
-           (size_t)(range.last - range.first) * sizeof(float));
-    for (int64_t slice = 1; slice < p.slices; slice++) {
-        const float *part = partial + slice * count;
-#pragma omp simd
-        for (int64_t i = range.first; i < range.last; i++) c[i] += part[i];
-    }
+    kfi_add_slices(&p, call, tile);
 }
 
-/* A rectangle of the result, or, where slices are added up, some of it at the end. */
 static kfi_region region_product(const kfi_call *call, int stage, int64_t tile) {
     const product p = cut_product(call);
-    if (stage == (p.slices == 1)) return (kfi_region){0};
-    if (stage == 1) {
-        const kfi_range range = kfi_tile_range(p.m * p.n, ADDED_AT_ONCE, tile);
-        return (kfi_region){range.first, 1, range.last - range.first, range.last - range.first};
-    }
-    const piece at = piece_of(&p, tile);
-    return (kfi_region){at.rows.first * p.n + at.columns.first, at.rows.last - at.rows.first,
-                        at.columns.last - at.columns.first, p.n};
+    return kfi_cut_region(&p, stage, tile);
 }
 
 /* c = x b:   b' = xT c', and x' = c' bT;   c = xT b:   b' = x c', and x' = b c'T. */
@@ -192,7 +150,7 @@ static kf_status derive_product(kfi_derivation *d) {
 
 static kfi_cost cost_product(const kfi_call *call) {
     const product p = cut_product(call);
-    const double gathered = (double)(p.transpose ? p.k * p.m : p.m * p.k);
+    const double gathered = (double)(p.ta ? p.k * p.m : p.m * p.k);
     const double others = (double)(p.k * p.n + p.m * p.n);
     return (kfi_cost){2.0 * (double)p.m * (double)p.n * (double)p.k,
                       sizeof(float) * (gathered + others)};

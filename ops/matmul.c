@@ -8,6 +8,7 @@
 #include "ops/attributes.h"
 #include "ops/kernels/gemm.h"
 #include "ops/panel_product.h"
+#include "ops/product_cut.h"
 #include "ops/shape_rules.h"
 #include "ops/thin_product.h"
 
@@ -27,7 +28,6 @@ enum {
     MAX_PANEL_SLICES = 8,
     MIN_PANEL_SLICE = 512,
     MAX_PANEL_SPLIT_OUTPUT = 128 * 1024, /* a quarter of an L2 cache */
-    ADDED_AT_ONCE = 4096                 /* of c, from all slices */
 };
 /* Of thin products: what a tile reads of b, some 50 us at the speed of memory. */
 enum { THIN_TILE = 256 * 1024, THIN_TILE_COLUMNS = 4 * KFI_THIN_COLUMNS, MAX_THIN_SLICES = 64 };
@@ -37,12 +37,7 @@ enum { PANEL_SECOND = 1024 * 1024, MIN_PANEL_COLUMNS = 16 };
 
 typedef enum way { BLAS, PANELS, SPREAD, DOTS } way;
 
-typedef struct product {
-    int64_t m, n, k;
-    bool ta, tb;
-    way way;
-    int64_t tile_m, tile_n, slices; /* of c, and of K */
-} product;
+typedef kfi_product_cut product;
 
 static kf_status infer_matmul(kfi_shaping *s) {
     const kfi_matmul *attributes = s->attributes;
@@ -85,10 +80,6 @@ static bool halve_tile(product *p) {
     return true;
 }
 
-static int64_t count_rectangles(const product *p) {
-    return kfi_tile_count(p->m, p->tile_m) * kfi_tile_count(p->n, p->tile_n);
-}
-
 /* How many slices of K: as many as tiles are missing where c is too small to be cut, and else, for
  * panels, few enough that adding them up costs little. */
 static int64_t count_slices(const product *p) {
@@ -104,7 +95,7 @@ static void cut_rectangles(product *p) {
     p->tile_m = equal_tiles(p->m, p->way == PANELS ? KFI_PANEL_ROWS : MAX_TILE_ROWS, row_step(p));
     p->tile_n = equal_tiles(p->n, MAX_TILE_COLUMNS, COLUMN_STEP);
     if (p->m * p->n <= MAX_SPLIT_OUTPUT && p->slices > 1) return;
-    while (p->slices * count_rectangles(p) < ENOUGH_TILES && halve_tile(p)) {}
+    while (p->slices * kfi_count_rectangles(p) < ENOUGH_TILES && halve_tile(p)) {}
 }
 
 /* Few rows of c: b is cut, along K where its rows are too short to be cut themselves. */
@@ -112,7 +103,7 @@ static void cut_second(product *p) {
     p->tile_m = p->m;
     p->tile_n = kfi_smaller(p->n, THIN_TILE_COLUMNS);
     const int64_t wanted = kfi_smaller(p->k * p->n / THIN_TILE, MAX_THIN_SLICES);
-    p->slices = kfi_larger(wanted / count_rectangles(p), 1);
+    p->slices = kfi_larger(wanted / kfi_count_rectangles(p), 1);
 }
 
 /* Few rows of b: c is cut, into whole rows where these are not too long. */
@@ -158,40 +149,25 @@ static product cut_product(const kfi_call *call) {
 
 static int64_t tiles_matmul(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices * count_rectangles(&p);
+    return kfi_cut_tiles(&p);
 }
 
 static int64_t tiles_add(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? kfi_tile_count(p.m * p.n, ADDED_AT_ONCE) : 0;
+    return kfi_cut_additions(&p);
 }
 
 static size_t scratch_matmul(const kfi_call *call) {
     const product p = cut_product(call);
-    return p.slices > 1 ? (size_t)(p.slices * p.m * p.n) * sizeof(float) : 0;
+    return kfi_cut_scratch(&p);
 }
 
 static size_t tile_scratch_matmul(const kfi_call *call) {
     return cut_product(call).way == PANELS ? KFI_PANEL_LOCAL_BYTES : 0;
 }
 
-/* What a tile computes: a rectangle of c, from a range of K. */
-typedef struct piece {
-    kfi_range rows, columns, depth;
-    int64_t slice;
-} piece;
-
-static piece piece_of(const product *p, int64_t tile) {
-    const int64_t across = kfi_tile_count(p->n, p->tile_n), rectangles = count_rectangles(p);
-    const int64_t slice = tile / rectangles, rectangle = tile % rectangles;
-    return (piece){.rows = kfi_tile_range(p->m, p->tile_m, rectangle / across),
-                   .columns = kfi_tile_range(p->n, p->tile_n, rectangle % across),
-                   .depth = kfi_slice_range(p->k, p->slices, slice),
-                   .slice = slice};
-}
-
-static void multiply_thin(const product *p, const piece *at, const float *a, const float *b,
-                          float *c) {
+static void multiply_thin(const product *p, const kfi_product_piece *at, const float *a,
+                          const float *b, float *c) {
     const kfi_thin thin = {.m = at->rows.last - at->rows.first,
                            .n = at->columns.last - at->columns.first,
                            .k = at->depth.last - at->depth.first,
@@ -212,15 +188,14 @@ static void multiply_thin(const product *p, const piece *at, const float *a, con
 
 static void multiply(const kfi_call *call, int64_t tile, void *local) {
     const product p = cut_product(call);
-    const piece at = piece_of(&p, tile);
+    const kfi_product_piece at = kfi_cut_piece(&p, tile);
     const kfi_range rows = at.rows, columns = at.columns, depth = at.depth;
     const int64_t a_row = p.ta ? p.m : p.k, b_row = p.tb ? p.k : p.n;
     const float *a = kfi_in(call, 0) +
                      (p.ta ? depth.first * a_row + rows.first : rows.first * a_row + depth.first);
     const float *b = kfi_in(call, 1) + (p.tb ? columns.first * b_row + depth.first
                                              : depth.first * b_row + columns.first);
-    float *c = p.slices > 1 ? (float *)call->scratch + at.slice * p.m * p.n : kfi_out(call, 0);
-    c += rows.first * p.n + columns.first;
+    float *c = kfi_cut_target(&p, &at, call);
     if (p.way == SPREAD || p.way == DOTS) {
         multiply_thin(&p, &at, a, b, c);
         return;
@@ -247,30 +222,12 @@ static void multiply(const kfi_call *call, int64_t tile, void *local) {
 static void add_slices(const kfi_call *call, int64_t tile, void *local) {
     (void)local;
     const product p = cut_product(call);
-    const int64_t count = p.m * p.n;
-    const kfi_range range = kfi_tile_range(count, ADDED_AT_ONCE, tile);
-    const float *partial = call->scratch;
-    float *c = kfi_out(call, 0);
-    memcpy(c + range.first, partial + range.first,
-           (size_t)(range.last - range.first) * sizeof(float));
-    for (int64_t slice = 1; slice < p.slices; slice++) {
-        const float *part = partial + slice * count;
-#pragma omp simd
-        for (int64_t i = range.first; i < range.last; i++) c[i] += part[i];
-    }
+    kfi_add_slices(&p, call, tile);
 }
 
-/* A rectangle of c, or, where slices are added up, some of it at the end. */
 static kfi_region region_matmul(const kfi_call *call, int stage, int64_t tile) {
     const product p = cut_product(call);
-    if (stage == (p.slices == 1)) return (kfi_region){0};
-    if (stage == 1) {
-        const kfi_range range = kfi_tile_range(p.m * p.n, ADDED_AT_ONCE, tile);
-        return (kfi_region){range.first, 1, range.last - range.first, range.last - range.first};
-    }
-    const piece at = piece_of(&p, tile);
-    return (kfi_region){at.rows.first * p.n + at.columns.first, at.rows.last - at.rows.first,
-                        at.columns.last - at.columns.first, p.n};
+    return kfi_cut_region(&p, stage, tile);
 }
 
 /* Each combination of transpositions has its own pair of products:
