@@ -5,7 +5,8 @@
  * chain puts what a tile has finished, out of the worker's scratch, into its rows; and an
  * element-wise op that reads the piece has a tile's share of it fetched into the scratch. Both are
  * copies within the cache, of what goes through it anyway. So such a piece must be
- *   - made by a chain (or one step) whose tiles say what they finish, and that ends there;
+ *   - made by a chain (or one step) whose tiles say what they finish, and that ends there; not by
+ *     another concatenation, which takes no part in that;
  *   - read, besides by the concatenation, by element-wise ops only;
  *   - no result of the plan, and large enough that a copy costs more than a step.
  * All other values are copied by the concatenation, as the kernel does it. */
@@ -113,8 +114,9 @@ static int32_t piece_of_input(const joining *join, int i) {
     if (!is_free(plan, value) || is_result(plan, read) || !is_read_once(plan, node, value))
         return -1;
     const kfi_formula_node *maker = &plan->formula->nodes[plan->formula->values[value].node];
-    if (is_concatenate(maker) && has_pieces(plan, maker)) return -1;
-    if (!kfi_piece_is_apart(&join->next)) return value;
+    const bool is_apart = kfi_piece_is_apart(&join->next);
+    if (is_concatenate(maker) && (is_apart || has_pieces(plan, maker))) return -1;
+    if (!is_apart) return value;
     return value == read && can_stand_apart(join, value) ? value : -1;
 }
 

@@ -125,6 +125,26 @@ static void nothing_to_copy(void **state) {
     close(&copied);
 }
 
+/* The inner one has nothing of its own to put together, so it could stand in the outer. */
+static void concatenations_of_concatenations(void **state) {
+    (void)state;
+    for (int32_t workers = 1; workers <= 8; workers *= 2) {
+        network net = begin();
+        const kfi_value square = kfi_emit(net.formula, "square", NULL, net.x);
+        const kfi_value inner = kfi_emit(net.formula, "concatenate", &last_axis, net.x, net.x);
+        give(&net, kfi_emit(net.formula, "concatenate", &last_axis, square, inner));
+        finish(&net);
+        run(&net, workers);
+        const float *y = kfi_plan_result(net.plan, 0)->data;
+        for (int i = 0; i < ROWS * 3 * A; i++) {
+            const int row = i / (3 * A), column = i % (3 * A);
+            const float fed = sinf((float)(row * A + column % A));
+            assert_float_equal(y[i], column < A ? fed * fed : fed, 1e-6);
+        }
+        close(&net);
+    }
+}
+
 /* A product reads the tower as it lies in memory. */
 static void other_readers(void **state) {
     (void)state;
@@ -247,6 +267,7 @@ int main(void) {
         SENTENCE("pieces give the numbers of copies, for any workers", same_numbers),
         SENTENCE("a concatenation of pieces copies nothing and needs no second place",
                  nothing_to_copy),
+        SENTENCE("a concatenation inside of another is copied", concatenations_of_concatenations),
         SENTENCE("what a product reads, too, is copied", other_readers),
         SENTENCE("what two concatenations read, or one twice, is copied", twice),
         SENTENCE("small values are copied", small_ones),
