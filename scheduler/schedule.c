@@ -55,7 +55,8 @@ static kf_status check_task(const kfi_task *task, int32_t index, int32_t n_tasks
             return kfi_fail(KF_INVALID, "task %d: stage %d has %lld tiles; 0 to %d are possible",
                             index, s, (long long)task->tiles[s], INT32_MAX);
     const int64_t last = task->tiles[task->n_stages - 1];
-    if (task->rounds < 0 || (last > 0 && task->rounds > INT32_MAX / last))
+    /* stages and rounds are counted together, too */
+    if (task->rounds < 0 || (last > 0 && task->rounds > (INT32_MAX - KFI_MAX_STAGES) / last))
         return kfi_fail(KF_INVALID, "task %d has %d rounds of %lld tiles", index, task->rounds,
                         (long long)last);
     if (task->n_successors < 0)
@@ -105,7 +106,8 @@ static void copy_tasks(kfi_schedule *schedule, const kfi_task *tasks) {
     for (int32_t i = 0; i < schedule->n_tasks; i++) {
         const kfi_task *task = &tasks[i];
         schedule->n_stages[i] = task->n_stages;
-        schedule->rounds[i] = task->rounds > 1 ? task->rounds : 1;
+        const bool repeats = task->rounds > 1 && task->tiles[task->n_stages - 1] > 0;
+        schedule->rounds[i] = repeats ? task->rounds : 1;
         for (int32_t s = 0; s < task->n_stages; s++)
             schedule->tiles[i][s] = (int32_t)task->tiles[s];
         schedule->first_edge[i] = edge;

@@ -192,7 +192,7 @@ static kf_status finish(measuring *measure, int32_t runs, double wall_ns) {
 static kf_status prepare(measuring *measure, int32_t runs, int32_t workers) {
     const kfi_plan *plan = measure->pass->plan;
     const size_t n_steps = (size_t)kfi_plan_steps(plan);
-    int64_t records = (int64_t)n_steps;
+    int64_t records = 1 + (int64_t)n_steps; /* a model may hand its input on, in no step */
     for (int32_t s = 0; s < kfi_plan_steps(plan); s++) records += kfi_plan_step(plan, s).tiles;
     measure->node_of_step = kfi_alloc(n_steps, sizeof *measure->node_of_step);
     measure->elapsed_ns = kfi_alloc(n_steps, sizeof *measure->elapsed_ns);

@@ -32,6 +32,8 @@ static void out_of_range(void **state) {
     refuse(&(kfi_task){.n_stages = 1, .tiles = {INT64_MAX}}, 1, "stage 0 has");
     refuse(&(kfi_task){.n_stages = 1, .tiles = {1}, .rounds = -1}, 1, "-1 rounds");
     refuse(&(kfi_task){.n_stages = 2, .tiles = {9, 1 << 20}, .rounds = 1 << 11}, 1, "2048 rounds");
+    refuse(&(kfi_task){.n_stages = 2, .tiles = {1, 1}, .rounds = INT32_MAX}, 1,
+           "2147483647 rounds");
     refuse(NULL, -1, "-1 tasks");
 }
 
@@ -55,7 +57,8 @@ static void empty(void **state) {
 static void no_tiles(void **state) {
     (void)state;
     const int32_t next[] = {1};
-    const kfi_task tasks[] = {{2, {0, 0}, 1e6, next, 1, 0}, {3, {0, 2, 0}, 1e6, NULL, 0, 0}};
+    const kfi_task tasks[] = {{2, {0, 0}, 1e6, next, 1, 0},
+                              {3, {0, 2, 0}, 1e6, NULL, 0, INT32_MAX}};
     kfi_schedule *schedule;
     atomic_int count = 0;
     assert_int_equal(kfi_schedule_new(tasks, 2, &schedule), KF_OK);

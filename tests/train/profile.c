@@ -115,6 +115,21 @@ static void inference(void **state) {
     kf_graph_free(graph);
 }
 
+static void no_steps(void **state) {
+    (void)state;
+    kf_graph *graph = kf_graph_new();
+    kf_tensor *x = kf_input(graph, {4}, .name = "x");
+    kf_tensor *y = kf_apply(kf_activation("linear"), x);
+    kf_model *model = kf_model_new(.inputs = kf_list(x), .outputs = kf_list(y));
+    ok(kf_model_error(model));
+    kf_profile *profile = kf_profile_run(model, .steps = 1, .inference = true);
+    if (!profile) fail_msg("%s", kf_last_error());
+    assert_int_equal(kf_profile_nodes(profile), 0);
+    assert_int_equal(kf_profile_stretches(profile), 0);
+    kf_profile_free(profile);
+    kf_graph_free(graph);
+}
+
 static void refusals(void **state) {
     (void)state;
     kf_graph *graph = kf_graph_new();
@@ -129,6 +144,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SENTENCE("a training step's profile adds up and knows its nodes", training_step),
         SENTENCE("a prediction's profile adds up", inference),
+        SENTENCE("a model of no ops has an empty profile", no_steps),
         SENTENCE("a training step can be profiled only if the model is compiled", refusals),
     };
     return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
